@@ -1,0 +1,172 @@
+"""The Runtime API from the runtime's side: Next, response, error, init error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+from lambda_sim.errors import ConfigurationError, LambdaSimError
+
+from .failure import ErrorReport
+from .http import Answer, BadAnswer, Connection
+
+__all__ = ["Event", "RuntimeApiError", "RuntimeClient"]
+
+_VERSION = "0.1.0"
+_USER_AGENT = "lambda-sim-python/{}.{}.{}-{}".format(*sys.version_info[:3], _VERSION)
+_API = "/2018-06-01/runtime"
+
+
+class RuntimeApiError(LambdaSimError):
+    """The Runtime API refused; ``status`` and ``body`` are its answer.
+
+    On an answer to an invocation, 403 is a wrong moment, 410 too late, and 413 too large.
+    """
+
+    def __init__(self, asked: str, status: int, body: bytes) -> None:
+        self.asked = asked
+        self.status = status
+        self.body = body
+        shown = body[:500].decode(errors="replace").strip()
+        super().__init__(f"{asked} was answered with {status}: {shown}")
+
+
+class Event(NamedTuple):
+    """One invocation, as Next hands it over.
+
+    ``deadline_ms`` is a point in time, in milliseconds since 1970. ``client_context`` and
+    ``cognito_identity`` are JSON. What Lambda did not send is None.
+
+    AWS: *Using the Lambda runtime API for custom runtimes*, Next invocation.
+    """
+
+    request_id: str
+    deadline_ms: int
+    invoked_function_arn: str | None
+    trace_id: str | None
+    client_context: str | None
+    cognito_identity: str | None
+    tenant_id: str | None
+    invocation_id: str | None
+    content_type: str
+    body: bytes
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        # Payloads are large, and nobody's business in a log.
+        return f"<Event {self.request_id}, {len(self.body)} bytes of {self.content_type}>"
+
+
+class RuntimeClient:
+    """Asks for invocations and answers them, over one kept-alive connection.
+
+    One thread asks at a time. Any thread may ``close``. Each method raises RuntimeApiError when
+    the answer is not 2xx, and what ``Connection.request`` raises when there is no answer.
+
+    :param address: ``host:port``; by default what AWS_LAMBDA_RUNTIME_API says.
+    :raises ConfigurationError: there is no address, or it has another form.
+
+    AWS: *Using the Lambda runtime API for custom runtimes*.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        if address is None:
+            address = _address_from_environment()
+        self._connection = Connection(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def next(self) -> Event:
+        """Wait, without limit, for the next invocation. The first call ends the Init phase."""
+        return _event(self._ask("GET", "/invocation/next"))
+
+    def respond(self, event: Event, body: bytes, content_type: str = "application/json") -> None:
+        """Post the function's result."""
+        headers = [("Content-Type", content_type), *_echo(event)]
+        self._ask("POST", _invocation_path(event, "response"), headers, body)
+
+    def fail(self, event: Event, error: ErrorReport) -> None:
+        """Post the function's error.
+
+        As awslambdaric does, without Lambda-Runtime-Function-Error-Type.
+        """
+        headers = [("Content-Type", "application/json"), *_echo(event)]
+        self._ask("POST", _invocation_path(event, "error"), headers, error.to_json())
+
+    def fail_init(self, error: ErrorReport) -> None:
+        """Post that the function could not be loaded; only before the first ``next``."""
+        # A function's own exception may have any name, but a header has one line of text.
+        error_type = " ".join(error.error_type.split())
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Lambda-Runtime-Function-Error-Type", error_type),
+        ]
+        self._ask("POST", "/init/error", headers, error.to_json())
+
+    def close(self) -> None:
+        """End the connection; a ``next`` that waits raises ConnectionClosed."""
+        self._connection.close()
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Answer:
+        headers = [("User-Agent", _USER_AGENT), *headers]
+        answer = self._connection.request(method, _API + path, headers, body)
+        if not 200 <= answer.status < 300:
+            raise RuntimeApiError(f"{method} {_API}{path}", answer.status, answer.body)
+        return answer
+
+
+def _address_from_environment() -> str:
+    name = "AWS_LAMBDA_RUNTIME_API"
+    address = os.environ.get(name)
+    if not address:
+        raise ConfigurationError(name, address, "the Runtime API's host:port, which Lambda sets")
+    return address
+
+
+def _event(answer: Answer) -> Event:
+    headers = answer.headers
+    request_id = headers.get("lambda-runtime-aws-request-id", "")
+    deadline_ms = headers.get("lambda-runtime-deadline-ms", "")
+    if not request_id or not deadline_ms.isdecimal():
+        raise BadAnswer(f"Next came with request id {request_id!r} and deadline {deadline_ms!r}")
+    return Event(
+        request_id=request_id,
+        deadline_ms=int(deadline_ms),
+        invoked_function_arn=headers.get("lambda-runtime-invoked-function-arn"),
+        trace_id=headers.get("lambda-runtime-trace-id"),
+        client_context=headers.get("lambda-runtime-client-context"),
+        cognito_identity=headers.get("lambda-runtime-cognito-identity"),
+        tenant_id=headers.get("lambda-runtime-aws-tenant-id"),
+        invocation_id=headers.get("lambda-runtime-invocation-id"),
+        content_type=headers.get("content-type", "application/json"),
+        body=answer.body,
+        headers=headers,
+    )
+
+
+def _echo(event: Event) -> list[tuple[str, str]]:
+    """What tells Lambda which attempt is answered: a retry has the same request id."""
+    if event.invocation_id is None:
+        return []
+    return [("Lambda-Runtime-Invocation-Id", event.invocation_id)]
+
+
+def _invocation_path(event: Event, what: str) -> str:
+    request_id = event.request_id
+    if not (request_id.isascii() and request_id.replace("-", "").isalnum()):
+        from urllib.parse import quote  # noqa: PLC0415 - Lambda's own ids never need it
+
+        request_id = quote(request_id, safe="")
+    return f"/invocation/{request_id}/{what}"

@@ -1,0 +1,82 @@
+"""The runtime loop: Next, the handler, the answer, and again."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .client import Event, RuntimeApiError, RuntimeClient
+from .context import LambdaContext
+from .failure import ErrorReport
+from .logs import LambdaLog
+from .payloads import Payload, decode, encode
+
+__all__ = ["run"]
+
+_logger = logging.getLogger(__name__)
+
+
+def run(
+    handler: Callable[[Any, LambdaContext], Any],
+    client: RuntimeClient,
+    *,
+    log: LambdaLog | None = None,
+) -> NoReturn:
+    """Serve invocations until something ends the process.
+
+    The handler's exceptions are logged and posted. SystemExit and KeyboardInterrupt come
+    through with nothing posted: Lambda sees the process end and reports ``Runtime.ExitError``.
+    An answer the API refuses with 4xx, 413 for one that is too large, is logged and lost, and
+    the next invocation is served, as in Lambda.
+
+    :param log: where errors go and request IDs are taken from; by default plain text.
+    :raises RuntimeApiError: Next was refused, or an answer met a server's failure.
+    :raises OSError: the Runtime API is gone; ConnectionClosed when ``client`` was closed.
+    :raises BadAnswer: what Next gave is no invocation.
+
+    AWS: *Building a custom runtime for AWS Lambda*, Processing tasks.
+    """
+    log = log or LambdaLog()
+    while True:
+        _serve_one(handler, client, log)
+
+
+def _serve_one(
+    handler: Callable[[Any, LambdaContext], Any], client: RuntimeClient, log: LambdaLog
+) -> None:
+    # A function of its own, so that a payload of megabytes is not kept while Next waits.
+    event = client.next()
+    log.begin(event)
+    _set_trace_id(event.trace_id)
+    outcome = _outcome(handler, event)
+    if isinstance(outcome, ErrorReport):
+        log.write_error(outcome)
+    # Lambda may freeze the process as soon as it has the answer.
+    log.flush()
+    try:
+        if isinstance(outcome, ErrorReport):
+            client.fail(event, outcome)
+        else:
+            client.respond(event, outcome.body, outcome.content_type)
+    except RuntimeApiError as refusal:
+        if not 400 <= refusal.status < 500:
+            raise
+        _logger.warning("%s", refusal)
+
+
+def _outcome(handler: Callable[[Any, LambdaContext], Any], event: Event) -> Payload | ErrorReport:
+    try:
+        context = LambdaContext.from_event(event)
+        return encode(handler(decode(event), context))
+    except Exception as error:
+        return ErrorReport.from_exception(error, event.request_id)
+
+
+def _set_trace_id(trace_id: str | None) -> None:
+    """Tell the X-Ray SDK, which looks for it in the environment."""
+    if trace_id is None:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    else:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id

@@ -1,0 +1,1 @@
+"""Rules, and waiting for them: what may happen next, and one lock around it."""

@@ -1,0 +1,180 @@
+"""The chronicle: each fact, recorded when it happens and sent to whoever subscribed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lambda_sim.lifecycle import effects, reports
+from lambda_sim.lifecycle.effects import Topic
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.history import History
+from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.lifecycle.outbox import Outbox
+from lambda_sim.lifecycle.registry import Extension
+from lambda_sim.model import telemetry
+from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.process import ProcessRole
+from lambda_sim.model.telemetry import Fact, LogsDropped, Status, TelemetrySubscription
+from lambda_sim.sync import Clock, Deadline
+
+
+class Chronicle:
+    """Writes the history of an environment, in the words of telemetry."""
+
+    def __init__(self, config: SimulatorConfig, clock: Clock, outbox: Outbox) -> None:
+        self.history = History(config.history_limit)
+        self.peak_bytes: int | None = None
+        """The most memory measured so far, as somebody who may do I/O found it."""
+        self.is_flushed = True
+
+        self._config = config
+        self._clock = clock
+        self._outbox = outbox
+        self._has_subscribers = False
+        self._generation_begins = 0
+
+    def tell(self, fact: Fact, record: Record | None = None) -> None:
+        """Record a fact, and hand it on."""
+        self.history.append(fact)
+        if record is not None:
+            record.note(fact)
+        if self._has_subscribers:
+            self._outbox.send(fact)
+        self._outbox.changed(Topic.TELEMETRY)
+
+    # --- Subscribers ----------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        extension: Extension,
+        subscription: Callable[[Extension], TelemetrySubscription],
+        *,
+        is_late: bool,
+        replaces: bool,
+    ) -> None:
+        """Deliver to one more extension, from the start of this generation unless it is late."""
+        wanted = subscription(extension)
+        again = extension.has_subscribed
+        state = "Already subscribed" if again and not replaces else "Subscribed"
+        position = self.history.position if again or is_late else self._generation_begins
+        self.tell(
+            telemetry.Subscribed(
+                time=self._clock.time(), name=extension.name, state=state, types=wanted.types
+            )
+        )
+        extension.has_subscribed = True
+        if not again or replaces:
+            # Who subscribed already was sent the fact itself; who replaces it goes on from there.
+            missed = [] if again else self.history.since(position)
+            self._outbox.send(effects.Subscribe(wanted, missed))
+            self._has_subscribers = True
+
+    def new_generation(self) -> None:
+        """Subscriptions end, and what was said until now is nobody's business any more."""
+        self._generation_begins = self.history.position
+        if self._has_subscribers:
+            self._outbox.send(effects.UnsubscribeAll())
+            self._has_subscribers = False
+
+    def hurry(self) -> None:
+        """No more batching: the end is near."""
+        if self._has_subscribers:
+            self._outbox.send(effects.Hurry())
+
+    def flush(self, deadline: Deadline) -> None:
+        """Ask for everything to be delivered."""
+        self.is_flushed = not self._has_subscribers
+        if self._has_subscribers:
+            self._outbox.send(effects.Flush(deadline))
+
+    def flushed(self) -> None:
+        """It was delivered, or could not be."""
+        self.is_flushed = True
+        self._outbox.changed(Topic.FLUSHED)
+
+    def dropped(self, fact: LogsDropped) -> None:
+        """One subscriber lost events; the others did not, so only the history shows it."""
+        self.history.append(fact)
+        self._outbox.changed(Topic.TELEMETRY)
+
+    # --- Facts ----------------------------------------------------------------------------------
+
+    def init_start(self, phase: str) -> None:
+        self.tell(telemetry.InitStart(time=self._clock.time(), phase=phase))
+
+    def init_runtime_done(self, phase: str, failure: Failure | None) -> None:
+        self.tell(
+            telemetry.InitRuntimeDone(
+                time=self._clock.time(),
+                phase=phase,
+                status=failure.status if failure else Status.SUCCESS,
+                error_type=failure.telemetry_type if failure else None,
+            )
+        )
+
+    def init_report(self, phase: str, failure: Failure | None, duration_ms: float) -> None:
+        self.tell(
+            telemetry.InitReport(
+                time=self._clock.time(),
+                phase=phase,
+                status=failure.status if failure else Status.SUCCESS,
+                error_type=failure.telemetry_type if failure else None,
+                duration_ms=duration_ms,
+            )
+        )
+
+    def extension(
+        self, name: str, extension: Extension | None, state: str, error_type: str | None = None
+    ) -> None:
+        self.tell(
+            telemetry.ExtensionSettled(
+                time=self._clock.time(),
+                name=name,
+                state=state,
+                events=extension.registered.events if extension else frozenset(),
+                error_type=error_type,
+            )
+        )
+
+    def start(self, record: Record) -> None:
+        invocation = record.invocation
+        self.tell(
+            telemetry.Start(
+                time=record.started_at or self._clock.time(),
+                request_id=record.request_id,
+                trace_id=invocation.trace_id,
+                tenant_id=invocation.tenant_id,
+                version=self._config.function_version,
+                function_arn=invocation.invoked_function_arn,
+            ),
+            record,
+        )
+
+    def runtime_done(self, record: Record, verdict: Failure | None) -> None:
+        self.tell(reports.runtime_done(record, verdict, self._clock.time()), record)
+
+    def report(self, record: Record, verdict: Failure | None) -> None:
+        self.tell(
+            reports.report(
+                record,
+                verdict,
+                self._config,
+                peak_bytes=self.peak_bytes,
+                now=self._clock.monotonic(),
+                at=self._clock.time(),
+            ),
+            record,
+        )
+
+    def log(self, role: ProcessRole, name: str, record: Record | None, message: str) -> None:
+        kinds = telemetry.TelemetryEventType
+        self.tell(
+            telemetry.LogLine(
+                time=self._clock.time(),
+                source=kinds.FUNCTION if role is ProcessRole.RUNTIME else kinds.EXTENSION,
+                name=name,
+                request_id=record.request_id if record else None,
+                message=message,
+            ),
+            record,
+        )

@@ -1,0 +1,408 @@
+"""ExecutionEnvironment: the machine behind its one lock, and every wait on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, TypeVar, runtime_checkable
+
+from lambda_sim.errors import InvocationNotFound, ShuttingDown, WaitTimeout
+from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.ledger import Record, Stage
+from lambda_sim.lifecycle.machine import Machine
+from lambda_sim.lifecycle.registry import Extension, ExtensionStage, PollerGone
+from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.extension import LifecycleEvent, RegisteredExtension
+from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.invocation import Invocation
+from lambda_sim.model.process import ProcessRole
+from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
+from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
+
+T = TypeVar("T")
+
+ANSWER_GRACE = 0.1
+"""Seconds in which a runtime that has answered is expected back in Next: a caller who waits so
+long finds runtimeDone and report recorded."""
+
+
+@runtime_checkable
+class Poller(Protocol):
+    """Whoever is parked in a Next, as the wire knows them."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is known to be closed."""
+
+    def is_connected(self) -> bool:
+        """Look at the connection now."""
+
+
+class Gauges(Protocol):
+    """What is known of the environment's processes without asking them."""
+
+    def drain(self, *, flush: bool) -> None:
+        """Hand over every line that was written until now."""
+
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory they used together; None when it can't be measured."""
+
+
+class NoGauges:
+    """An environment without processes of its own."""
+
+    def drain(self, *, flush: bool) -> None:
+        pass
+
+    def peak_memory_bytes(self) -> int | None:
+        return None
+
+
+class ExecutionEnvironment:
+    """One execution environment. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        extensions: Collection[str] = (),
+    ) -> None:
+        self.gauges: Gauges = NoGauges()
+        self._clock = clock
+        self._monitor = Monitor()
+        # Guarded by _monitor, both:
+        self._machine = Machine(config, clock, extensions=extensions)
+        self._alarm: float | None = None
+
+    def __enter__(self) -> Machine:
+        """Hold the lock, and the machine with it."""
+        self._monitor.__enter__()
+        return self._machine
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._announce_locked()
+        self._monitor.__exit__(kind, error, trace)
+
+    def _announce_locked(self) -> None:
+        """Wake those whose question the machine's changes may answer."""
+        machine = self._machine
+        next_at = machine.timers.next_at
+        if next_at is not None and (self._alarm is None or next_at < self._alarm):
+            self._alarm = next_at
+            machine.outbox.changed(Topic.ORDERS)
+        changes = machine.outbox.changes
+        if changes:
+            self._monitor.changed(*changes)
+            changes.clear()
+
+    def _wait_locked(
+        self, topic: object, find: Callable[[], T | None], deadline: Deadline, what: str
+    ) -> T:
+        self._announce_locked()
+        return self._monitor.wait_until(topic, find, deadline, what=what)
+
+    def close(self) -> None:
+        """End every wait, now and from now on."""
+        with self as machine:
+            machine.begin_shutdown(None)
+            self._monitor.close()
+
+    # --- What the runtime does ------------------------------------------------------------------
+
+    def next_invocation(self, poller: Poller) -> Record:
+        """The runtime's Next: block until there is an invocation for it.
+
+        :raises PollerGone: nobody waits for the answer any more.
+        :raises InvalidStateTransition: the runtime may not ask now.
+        :raises ShuttingDown: the environment closed.
+        """
+        self._read_gauges(flush=True)
+        with self as machine:
+            again = machine.runtime_asks(poller)
+
+            def find() -> Record | None:
+                if poller.is_gone:
+                    raise PollerGone
+                return machine.take_invocation(poller, again=again)
+
+            try:
+                return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
+            finally:
+                machine.runtime_left(poller)
+
+    def give_back(self, record: Record) -> None:
+        """The invocation did not reach the runtime."""
+        with self as machine:
+            machine.give_back(record)
+
+    def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
+        """The runtime starts to upload a response or an error.
+
+        :raises WireError: there is nothing to answer, or this is not the time for it.
+        """
+        with self as machine:
+            return machine.begin_answer(request_id, attempt_id, stage)
+
+    def add_chunk(self, record: Record, chunk: bytes) -> None:
+        """A piece of a streamed response came."""
+        with self as machine:
+            machine.add_chunk(record, chunk)
+
+    def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
+        """Record the runtime's response, or that its last chunk came; the first answer wins."""
+        self._read_gauges(flush=False)
+        with self as machine:
+            machine.respond(record, content_type, body)
+
+    def fail(self, record: Record, failure: Failure) -> None:
+        """Record that the invocation failed; the first answer wins."""
+        self._read_gauges(flush=False)
+        with self as machine:
+            machine.fail(record, failure)
+
+    def fail_init(self, failure: Failure) -> None:
+        """The runtime reports that it can't start."""
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.fail_init(failure)
+
+    # --- What extensions do ---------------------------------------------------------------------
+
+    def register(self, name: str, events: Iterable[str]) -> RegisteredExtension:
+        """An extension joins."""
+        with self as machine:
+            return machine.register(name, events).registered
+
+    def next_event(self, identifier: str, poller: Poller) -> LifecycleEvent:
+        """An extension's Next: block until there is an event for it.
+
+        :raises PollerGone: nobody waits for the answer any more.
+        :raises WireError: it is unknown, failed, or parked already.
+        :raises ShuttingDown: the environment closed.
+        """
+        self._read_gauges(flush=False)
+        self._forget_dead_polls(identifier)
+        with self as machine:
+            extension = machine.extension_asks(identifier, poller)
+
+            def find() -> LifecycleEvent | None:
+                if poller.is_gone:
+                    raise PollerGone
+                return machine.take_event(identifier, poller)
+
+            try:
+                return self._wait_locked(extension.id, find, NEVER, "an event")
+            finally:
+                machine.extension_left(identifier, poller)
+
+    def _forget_dead_polls(self, identifier: str) -> None:
+        """A poll whose connection broke, unnoticed yet, must not stand in the way of the next."""
+        with self as machine:
+            polls = machine.other_polls(identifier)
+        for poll in polls:
+            if isinstance(poll, Poller) and not poll.is_connected():
+                with self as machine:
+                    machine.extension_left(identifier, poll)
+
+    def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
+        """The event did not reach the extension."""
+        with self as machine:
+            machine.give_back_event(identifier, event)
+
+    def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
+        """An extension reports an error of its init, or one that makes it exit."""
+        with self as machine:
+            machine.extension_fails(identifier, target, error_type)
+
+    def check_extension(self, identifier: str) -> None:
+        """Refuse an identifier that this generation never handed out."""
+        with self as machine:
+            machine.registry.get(identifier)
+
+    def subscribe(
+        self, identifier: str, subscription: Callable[[Extension], TelemetrySubscription]
+    ) -> None:
+        """An extension subscribes to telemetry."""
+        with self as machine:
+            machine.subscribe(identifier, subscription)
+
+    def hung_up(self, poller: Poller) -> None:
+        """A connection closed; whoever is parked on it leaves."""
+        with self as machine:
+            machine.hung_up(poller)
+
+    # --- What callers do ------------------------------------------------------------------------
+
+    def enqueue(self, invocation: Invocation) -> RequestId:
+        """Put an invocation in the queue."""
+        with self as machine:
+            self._refuse_closed_locked()
+            return machine.enqueue(invocation).request_id
+
+    def wait_for_answer(self, request_id: str, deadline: Deadline) -> Record:
+        """Block until the caller of Invoke has its answer.
+
+        Extensions are not waited for. A runtime that is about to ask for Next is, for a moment:
+        then telemetry of an invocation without extensions is complete.
+        """
+        with self:
+            record = self._record_locked(request_id)
+            self._wait_locked(
+                record.request_id,
+                lambda: record.is_complete or None,
+                deadline,
+                f"invocation {request_id} to complete",
+            )
+            grace = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
+            with suppress(WaitTimeout, ShuttingDown):
+                self._wait_locked(
+                    record.request_id,
+                    lambda: record.is_reported or bool(record.readiness.awaited) or None,
+                    grace,
+                    "the report",
+                )
+            return record
+
+    def wait_for_chunk(self, request_id: str, index: int, deadline: Deadline) -> bytes | None:
+        """Block until a response has a piece of this index, or none will come (None)."""
+        with self:
+            record = self._record_locked(request_id)
+
+            def find() -> bool | None:
+                return len(record.chunks) > index or record.is_complete or None
+
+            self._wait_locked(record.request_id, find, deadline, f"a chunk of {request_id}")
+            return record.chunks[index] if len(record.chunks) > index else None
+
+    def wait_for(self, condition: Callable[[], object], deadline: Deadline, what: str) -> None:
+        """Block until a condition holds, which is asked without the lock after every change."""
+        while True:
+            with self._monitor as monitor:
+                seen, closed = monitor.version, monitor.is_closed
+            if condition():
+                return
+            if closed:
+                raise ShuttingDown(f"closed while waiting for {what}")
+            if deadline.remaining() == 0.0:
+                raise WaitTimeout(what)
+            # Also looked at now and then, as it may look at the world outside.
+            with self._monitor as monitor:
+                monitor.wait_for_change(seen, deadline.earlier_of(Deadline.after(0.02)))
+
+    def wait_until(
+        self, topic: Topic, find: Callable[[Machine], T | None], deadline: Deadline, what: str
+    ) -> T:
+        """Block until a question about the machine has an answer."""
+        with self as machine:
+            return self._wait_locked(topic, lambda: find(machine), deadline, what)
+
+    def record(self, request_id: str) -> Record:
+        """What is known of an invocation.
+
+        :raises InvocationNotFound: nothing.
+        """
+        with self:
+            return self._record_locked(request_id)
+
+    def _record_locked(self, request_id: str) -> Record:
+        record = self._machine.ledger.get(request_id)
+        if record is None:
+            raise InvocationNotFound(request_id)
+        return record
+
+    def _refuse_closed_locked(self) -> None:
+        if self._monitor.is_closed:
+            raise ShuttingDown("the simulator is closed")
+
+    # --- What the world does --------------------------------------------------------------------
+
+    def process_exited(
+        self, role: ProcessRole, name: str, returncode: int, generation: int
+    ) -> None:
+        """A process of the environment's own ended."""
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.process_exited(role, name, returncode, generation)
+
+    def log(self, role: ProcessRole, name: str, message: str) -> None:
+        """A process wrote a line."""
+        with self as machine:
+            machine.log(role, name, message)
+
+    def dropped(self, fact: LogsDropped) -> None:
+        """A subscriber lost events."""
+        with self as machine:
+            machine.chronicle.dropped(fact)
+
+    def _read_gauges(self, *, flush: bool) -> None:
+        """Before a change that is reported: what was printed and used until now. No lock held."""
+        gauges = self.gauges
+        gauges.drain(flush=flush)
+        peak = gauges.peak_memory_bytes()
+        if peak is not None:
+            with self as machine:
+                machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
+
+    # --- What the conductor and the router of telemetry wait for ----------------------------------
+
+    def next_order(self) -> Order | None:
+        """Block until there is an order to carry out, or something is due (None).
+
+        :raises ShuttingDown: the environment closed, and no order is left.
+        """
+        with self as machine:
+            self._alarm = machine.timers.next_at
+            deadline = Deadline(self._alarm, self._clock)
+            try:
+                return self._wait_locked(
+                    Topic.ORDERS, lambda: self._order_locked(deadline), deadline, "an order"
+                )
+            except WaitTimeout:
+                return None
+
+    def _order_locked(self, until: Deadline) -> Order | None:
+        orders = self._machine.outbox.orders
+        if orders:
+            return orders.popleft()
+        if self._alarm != until.at:
+            raise WaitTimeout("an earlier moment")
+        return None
+
+    def expire(self) -> None:
+        """Do what is due by now."""
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.expire()
+
+    def flush(self, deadline: Deadline) -> None:
+        """Block until subscribers have everything, or the deadline has passed."""
+        with self as machine:
+            machine.chronicle.flush(deadline)
+            # A subscriber that does not listen delays the end no longer than this.
+            with suppress(WaitTimeout):
+                self._wait_locked(
+                    Topic.FLUSHED, lambda: machine.chronicle.is_flushed or None, deadline, "a flush"
+                )
+
+    def take_outgoing(self) -> list[Outgoing]:
+        """Block until there is something for subscribers, and take all of it.
+
+        :raises ShuttingDown: the environment closed, and nothing is left.
+        """
+        with self as machine:
+
+            def find() -> list[Outgoing] | None:
+                outgoing = machine.outbox.outgoing
+                found = list(outgoing)
+                outgoing.clear()
+                return found or None
+
+            return self._wait_locked(Topic.OUTGOING, find, NEVER, "telemetry")

@@ -1,0 +1,30 @@
+"""A bounded record of facts, in order, that can be read from any point. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from lambda_sim.model.telemetry import Fact
+
+
+class History:
+    """The last so many facts. Positions count from the first fact ever recorded."""
+
+    def __init__(self, limit: int) -> None:
+        self._facts: deque[Fact] = deque(maxlen=limit)
+        self._count = 0
+
+    @property
+    def position(self) -> int:
+        """Where the next fact will stand."""
+        return self._count
+
+    def append(self, fact: Fact) -> None:
+        self._facts.append(fact)
+        self._count += 1
+
+    def since(self, position: int) -> list[Fact]:
+        """The facts from a position on, as far as they are kept."""
+        forgotten = self._count - len(self._facts)
+        return list(islice(self._facts, max(0, position - forgotten), None))

@@ -1,0 +1,188 @@
+"""The record of every invocation: waiting, in flight, and a bounded history of the rest. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import Enum
+
+import attrs
+
+from lambda_sim.errors import ConfigurationError
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.readiness import Readiness
+from lambda_sim.model import protocol
+from lambda_sim.model.identifiers import RequestId, new_id
+from lambda_sim.model.invocation import (
+    Invocation,
+    InvocationError,
+    InvocationResponse,
+    InvocationState,
+    InvocationStatus,
+)
+from lambda_sim.model.telemetry import Fact, LogLine
+
+
+class Stage(Enum):
+    """Where the runtime is with an invocation; the values are AWS's names of its states."""
+
+    QUEUED = "Ready"
+    RUNNING = "Running"
+    RESPONDING = "InvocationResponse"
+    REPORTING = "InvocationErrorResponse"
+    ANSWERED = "RuntimeResponseSentState"
+
+
+@attrs.define(eq=False, slots=True)
+class Record:
+    """One attempt at one invocation. Times are monotonic seconds, but for those that end in _at."""
+
+    invocation: Invocation
+    timeout: float
+    attempt_id: str = attrs.field(factory=new_id)
+    status: InvocationStatus = InvocationStatus.PENDING
+    stage: Stage = Stage.QUEUED
+    is_delivered: bool = False
+    is_cold: bool = False
+    init_ms: float | None = None
+    """What a cold start adds to the first invocation's bill."""
+
+    deadline: float | None = None
+    dispatched: float | None = None
+    first_byte: float | None = None
+    answered: float | None = None
+    runtime_done: float | None = None
+    extensions_done: float | None = None
+    is_reported: bool = False
+
+    started_at: float | None = None
+    completed_at: float | None = None
+    first_byte_at: float | None = None
+
+    readiness: Readiness = attrs.field(factory=Readiness)
+    had_extensions: bool = False
+    chunks: list[bytes] = attrs.field(factory=list)
+    produced_bytes: int = 0
+    content_type: str = ""
+    failure: Failure | None = None
+    facts: deque[Fact] = attrs.field(factory=deque)
+    """This invocation's facts, for its log tail; the oldest leave when the tail is long enough."""
+    log_size: int = 0
+
+    @property
+    def request_id(self) -> RequestId:
+        return self.invocation.request_id
+
+    @property
+    def is_complete(self) -> bool:
+        return self.status.is_complete
+
+    @property
+    def extension_overhead_ms(self) -> float | None:
+        """Milliseconds that extensions worked on after the runtime was done."""
+        if self.runtime_done is None or self.extensions_done is None:
+            return None
+        return (self.extensions_done - self.runtime_done) * 1000
+
+    def note(self, fact: Fact) -> None:
+        """Keep a fact for the log tail, which shows the last few KB only."""
+        self.facts.append(fact)
+        if isinstance(fact, LogLine):
+            self.log_size += len(fact.message)
+            while self.log_size - _log_size(self.facts[0]) >= protocol.LOG_TAIL_BYTES:
+                self.log_size -= _log_size(self.facts.popleft())
+
+    def snapshot(self, tail: str) -> InvocationState:
+        """What the caller may keep."""
+        return InvocationState(
+            invocation=self.invocation,
+            status=self.status,
+            started_at=moment(self.started_at),
+            completed_at=moment(self.completed_at),
+            response=self._response(),
+            error=self._error(),
+            is_cold=self.is_cold,
+            log_tail=tail,
+        )
+
+    def _response(self) -> InvocationResponse | None:
+        if self.status is not InvocationStatus.SUCCESS or self.completed_at is None:
+            return None
+        chunks = tuple(self.chunks)
+        return InvocationResponse(
+            request_id=self.request_id,
+            body=chunks[0] if len(chunks) == 1 else b"".join(chunks),
+            content_type=self.content_type,
+            chunks=chunks,
+            received_at=datetime.fromtimestamp(self.completed_at, UTC),
+        )
+
+    def _error(self) -> InvocationError | None:
+        failure = self.failure
+        if failure is None or self.completed_at is None:
+            return None
+        return InvocationError.of(
+            self.request_id,
+            failure.payload(self.request_id),
+            failure.error_type,
+            failure.told(self.request_id),
+            datetime.fromtimestamp(self.completed_at, UTC),
+        )
+
+
+def _log_size(fact: Fact) -> int:
+    return len(fact.message) if isinstance(fact, LogLine) else 0
+
+
+def moment(epoch: float | None) -> datetime | None:
+    """An aware datetime of seconds since the epoch."""
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+
+
+class Ledger:
+    """All records by id, oldest first; completed ones beyond the limit are forgotten."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._records: dict[RequestId, Record] = {}
+        self._settled: deque[Record] = deque()
+        self.pending: deque[Record] = deque()
+        self.open: dict[RequestId, Record] = {}
+        """Dispatched, and not yet reported."""
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records.values())
+
+    def get(self, request_id: str) -> Record | None:
+        return self._records.get(RequestId(request_id))
+
+    def add(self, record: Record) -> None:
+        """Put a record at the end of the queue.
+
+        :raises ConfigurationError: its id belongs to an invocation that is not over.
+        """
+        earlier = self._records.pop(record.request_id, None)
+        if earlier is not None:
+            if not earlier.is_complete or earlier.request_id in self.open:
+                self._records[record.request_id] = earlier
+                raise ConfigurationError(
+                    "request_id", record.request_id, "an id that no unfinished invocation has"
+                )
+            self._settled.remove(earlier)
+        self._records[record.request_id] = record
+        self.pending.append(record)
+
+    def open_next(self) -> Record:
+        """The oldest pending record, now open."""
+        record = self.pending.popleft()
+        self.open[record.request_id] = record
+        return record
+
+    def settle(self, record: Record) -> None:
+        """An invocation is over; the oldest of history make room."""
+        self.open.pop(record.request_id, None)
+        self._settled.append(record)
+        while len(self._settled) > self._limit:
+            oldest = self._settled.popleft()
+            del self._records[oldest.request_id]

@@ -1,0 +1,742 @@
+"""What may happen next in one execution environment, and the record of what did. Pure.
+
+Methods are what processes, callers and time do; each decides, has facts recorded, and leaves
+orders in the outbox. No locks, no I/O, no waiting: see environment.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+from enum import Enum
+
+from lambda_sim import refusals
+from lambda_sim.errors import ShuttingDown
+from lambda_sim.lifecycle import effects, failures
+from lambda_sim.lifecycle.chronicle import Chronicle
+from lambda_sim.lifecycle.effects import Topic
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.frost import Frost
+from lambda_sim.lifecycle.init import FIRST, SUPPRESSED, Init
+from lambda_sim.lifecycle.ledger import Ledger, Record, Stage
+from lambda_sim.lifecycle.outbox import Outbox
+from lambda_sim.lifecycle.readiness import Readiness
+from lambda_sim.lifecycle.registry import (
+    Extension,
+    ExtensionStage,
+    Poll,
+    PollerGone,
+    Registry,
+)
+from lambda_sim.lifecycle.timers import Timers
+from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
+from lambda_sim.model.extension import (
+    EventType,
+    InvokeEvent,
+    LifecycleEvent,
+    ShutdownEvent,
+    ShutdownReason,
+)
+from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.invocation import Invocation, InvocationStatus
+from lambda_sim.model.process import FreezeMode, ProcessRole
+from lambda_sim.model.telemetry import Status, TelemetrySubscription
+from lambda_sim.sync import Clock
+
+
+class Life(Enum):
+    """Where a generation of the environment is."""
+
+    COLD = "cold"
+    """Nothing runs; the next invocation initialises inside itself."""
+    STARTING = "starting"
+    RUNNING = "running"
+    RESETTING = "resetting"
+
+
+class RuntimeStage(Enum):
+    """AWS's names of the runtime's states outside an invocation."""
+
+    STARTED = "Started"
+    READY = "Ready"
+    INIT_ERROR = "InitError"
+    ANSWERED = Stage.ANSWERED.value
+
+
+INIT = "init"
+
+
+class Machine:
+    """The state of one execution environment. One caller at a time.
+
+    :param extensions: names of the declared extensions, which init waits for.
+    """
+
+    def __init__(
+        self, config: SimulatorConfig, clock: Clock, *, extensions: Collection[str] = ()
+    ) -> None:
+        self.config = config
+        self.rules = config.rules
+        self.phase = SimulatorPhase.INITIALIZING
+        self.generation = 1
+        self.life = Life.COLD
+        self.runtime = RuntimeStage.STARTED
+        self.registry = Registry(config.rules)
+        self.ledger = Ledger(config.history_limit)
+        self.timers = Timers()
+        self.outbox = Outbox()
+        self.chronicle = Chronicle(config, clock, self.outbox)
+        self.frost = Frost(self.outbox)
+        self.init_error: str | None = None
+        self.is_ended = False
+
+        self._clock = clock
+        self._declared = tuple(extensions)
+        self._external = {*extensions, *config.external_extensions}
+        self._live: list[tuple[ProcessRole, str]] = []
+        self._polls: set[Poll] = set()
+        self._stale_polls: set[Poll] = set()
+        self._current: Record | None = None
+        self._has_served = False
+        self._init_ms: float | None = None
+        self.init = self._new_init(FIRST)
+
+    # --- Init -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """The environment comes to life: its first init begins."""
+        self._begin_init(FIRST)
+
+    def _begin_init(self, phase: str) -> None:
+        self.life = Life.STARTING
+        if self.runtime is RuntimeStage.INIT_ERROR:
+            self.runtime = RuntimeStage.STARTED
+        self.init = self._new_init(phase)
+        self.init.begin(self.registry)
+        if self.rules.enforces_timeouts:
+            self._limit_init(self.init)
+        if self.runtime is RuntimeStage.READY:
+            self._runtime_is_initialized()
+
+    def _new_init(self, phase: str) -> Init:
+        return Init(
+            phase,
+            self._declared,
+            config=self.config,
+            clock=self._clock,
+            outbox=self.outbox,
+            chronicle=self.chronicle,
+        )
+
+    def _limit_init(self, init: Init) -> None:
+        if init.phase == FIRST:
+            limit = init.started + self.config.init_timeout
+            self.timers.set(INIT, limit, self._init_timed_out)
+        else:
+            # A suppressed init is part of the invocation that it serves, and of its time.
+            head = self.ledger.pending[0]
+            head.deadline = init.started + head.timeout
+            self.timers.set(head.request_id, head.deadline, lambda: self._timed_out(head))
+
+    def _runtime_is_initialized(self) -> None:
+        """The runtime asked for its first Next: registration is closed."""
+        self.init.runtime_done(None)
+        self._finish_init_if_all_asked()
+
+    def _finish_init_if_all_asked(self) -> None:
+        is_due = self.life is Life.STARTING and self.runtime is RuntimeStage.READY
+        if is_due and not self.init.awaits(self.registry):
+            self.init.succeeded(self.registry)
+            self._init_ms = self.init.duration_ms if self.init.phase == FIRST else None
+            self._is_running()
+
+    def _is_running(self) -> None:
+        self.timers.cancel(INIT)
+        self.life = Life.RUNNING
+        if self.phase is SimulatorPhase.INITIALIZING:
+            self.phase = SimulatorPhase.READY
+        self.outbox.changed(Topic.PHASE)
+        self._dispatch()
+
+    def mark_initialized(self) -> None:
+        """End the init phase by hand, and with it registration; telemetry says nothing of it."""
+        if self.life in (Life.COLD, Life.STARTING):
+            self._is_running()
+
+    def fail_init(self, failure: Failure) -> None:
+        """The runtime reports that it can't start.
+
+        :raises InvalidStateTransition: it has asked for Next, or failed, already.
+        """
+        if self.runtime is not RuntimeStage.STARTED:
+            raise refusals.InvalidStateTransition(self._runtime_state(), "InitError")
+        self.runtime = RuntimeStage.INIT_ERROR
+        self._init_failed(failure)
+        self._reset(ShutdownReason.FAILURE)
+
+    def launch_failed(self, role: ProcessRole, name: str, failure: Failure) -> None:
+        """A declared process could not be started."""
+        if self.life is not Life.STARTING:
+            return
+        if role is ProcessRole.EXTENSION:
+            self.chronicle.extension(name, None, "LaunchError", failure.error_type)
+        self._init_failed(failure)
+        self._reset(ShutdownReason.FAILURE)
+
+    def _init_timed_out(self) -> None:
+        self._init_failed(failures.init_timed_out(self.config.init_timeout))
+        self._reset(ShutdownReason.TIMEOUT)
+
+    def _init_failed(self, failure: Failure) -> None:
+        self.init_error = failure.summary
+        self.outbox.changed(Topic.PHASE)
+        if self.life is Life.STARTING:
+            self.timers.cancel(INIT)
+            self.init.failed(failure)
+        # A first init that failed is tried again inside the invocation; what failed inside it,
+        # or what nobody can start again, fails it.
+        can_retry = self.init.phase == FIRST and self.config.runtime is not None
+        if self.ledger.pending and not can_retry:
+            head = self.ledger.open_next()
+            self._open(head)
+            self._break(head, failure)
+
+    # --- Extensions -----------------------------------------------------------------------------
+
+    def register(self, name: str, events: Iterable[str]) -> Extension:
+        """An extension joins.
+
+        :raises WireError: registration is closed, or this one is refused.
+        """
+        starting = self.life is Life.STARTING and self.runtime is RuntimeStage.STARTED
+        if not (starting or self.life is Life.COLD) or self._is_ending:
+            raise refusals.RegistrationClosed
+        at = datetime.fromtimestamp(self._clock.time(), UTC)
+        extension = self.registry.register(name, events, self._external, at)
+        self.outbox.changed(Topic.EXTENSIONS)
+        if self.life is Life.STARTING:
+            self.init.extension_registered(self.registry)
+        return extension
+
+    def extension_asks(self, identifier: str, poll: Poll) -> Extension:
+        """An extension calls Next, and with it says that it is done with what it had.
+
+        :raises WireError: it is unknown, failed, or parked already.
+        """
+        extension = self.registry.get(identifier)
+        extension.ask(parallel=self.rules.parallel_extension_polls)
+        extension.polls.add(poll)
+        self.outbox.changed(Topic.PARKED)
+        if extension.farewell is not None:
+            self._leave(extension)
+        for record in list(self.ledger.open.values()):
+            late = self.rules.late_poll_is_ready and record.runtime_done is not None
+            record.readiness.polled(extension.id, late=late)
+            self._report_if_ready(record)
+        self._finish_init_if_all_asked()
+        return extension
+
+    def take_event(self, identifier: str, poll: Poll) -> LifecycleEvent | None:
+        """The extension's next event, if there is one.
+
+        :raises UnknownExtensionIdentifier: its generation is over.
+        """
+        extension = self.registry.get(identifier)
+        if not extension.queue:
+            return None
+        item = extension.queue.popleft()
+        if isinstance(item, ShutdownEvent):
+            extension.farewell = poll
+            return item
+        event, record = item
+        extension.stage = ExtensionStage.RUNNING
+        record.readiness.handed(extension.id)
+        return event
+
+    def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
+        """The event did not reach the extension: the next poll gets it."""
+        try:
+            extension = self.registry.get(identifier)
+        except refusals.UnknownExtensionIdentifier:
+            return
+        extension.stage = ExtensionStage.READY
+        if isinstance(event, ShutdownEvent):
+            extension.farewell = None
+            extension.queue.appendleft(event)
+        elif isinstance(event, InvokeEvent):
+            record = self.ledger.get(event.request_id)
+            if record is None or record.is_reported:
+                return
+            record.readiness.taken_back(extension.id)
+            extension.queue.appendleft((event, record))
+        self.outbox.changed(extension.id)
+
+    def extension_left(self, identifier: str, poll: Poll) -> None:
+        """A poll ended, with an event or without."""
+        try:
+            self.registry.get(identifier).polls.discard(poll)
+        except refusals.UnknownExtensionIdentifier:
+            return
+        self.outbox.changed(Topic.PARKED)
+
+    def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
+        """An extension reports an error: its init, or the invocation, fails with it.
+
+        :raises WireError: it is unknown, or in no state for it.
+        """
+        extension = self.registry.get(identifier)
+        extension.fail(target, error_type)
+        self.outbox.changed(extension.id, Topic.FAREWELL)
+        kind = "InitError" if target is ExtensionStage.INIT_ERROR else "ExitError"
+        self.chronicle.extension(extension.name, extension, target.value, error_type)
+        self._crash(Failure(error_type=f"Extension.{kind}", message=error_type))
+
+    def subscribe(
+        self, identifier: str, subscription: Callable[[Extension], TelemetrySubscription]
+    ) -> None:
+        """An extension subscribes to telemetry; it is sent this init's events from their start.
+
+        :raises WireError: it is unknown, or init is over.
+        """
+        extension = self.registry.get(identifier)
+        is_late = self.life not in (Life.STARTING, Life.COLD)
+        if is_late and self.rules.subscriptions_close_with_init:
+            raise refusals.SubscriptionClosed
+        replaces = not self.rules.subscriptions_are_checked
+        self.chronicle.subscribe(extension, subscription, is_late=is_late, replaces=replaces)
+
+    # --- The runtime ----------------------------------------------------------------------------
+
+    def runtime_asks(self, poll: Poll) -> bool:
+        """The runtime calls Next; whether it is to be handed again what it holds already.
+
+        :raises InvalidStateTransition: an answer is being uploaded, or init failed.
+        """
+        if self._is_ending:
+            self._polls.add(poll)
+            return False
+        current = self._current
+        if current is not None and current.stage is not Stage.ANSWERED:
+            if current.stage is not Stage.RUNNING:
+                raise refusals.InvalidStateTransition(current.stage.value, "Ready")
+            self._polls.add(poll)
+            return True
+        if self.runtime is RuntimeStage.INIT_ERROR:
+            raise refusals.InvalidStateTransition(self.runtime.value, "Ready")
+        self._polls.add(poll)
+        self.outbox.changed(Topic.PARKED)
+        was_started = self.runtime is RuntimeStage.STARTED
+        self.runtime = RuntimeStage.READY
+        if current is not None:
+            self._runtime_done(current)
+        if was_started and self.life is Life.STARTING:
+            self._runtime_is_initialized()
+        elif was_started and self.life is Life.RUNNING and not self.init.is_told:
+            self.init.succeeded(self.registry)
+        self._dispatch()
+        return False
+
+    def take_invocation(self, poll: Poll, *, again: bool) -> Record | None:
+        """What a poll is handed, if there is something.
+
+        :raises PollerGone: the runtime that polls was ended.
+        """
+        if poll in self._stale_polls:
+            raise PollerGone
+        for record in self.ledger.open.values():
+            if record.stage is Stage.RUNNING and (again or not record.is_delivered):
+                record.is_delivered = True
+                return record
+        return None
+
+    def give_back(self, record: Record) -> None:
+        """The invocation did not reach the runtime: the next poll gets it."""
+        record.is_delivered = False
+        self.outbox.changed(Topic.RUNTIME_NEXT)
+
+    def runtime_left(self, poll: Poll) -> None:
+        """A poll ended, with an invocation or without."""
+        self._polls.discard(poll)
+        self._stale_polls.discard(poll)
+        self.outbox.changed(Topic.PARKED)
+
+    def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
+        """The runtime starts to upload a response or an error. The id is looked at first.
+
+        :raises InvalidRequestId: it is not that of an invocation in progress.
+        :raises InvalidStateTransition: it is, and this is not the time for it.
+        :raises InvokeTimeout: the answer is to an earlier attempt.
+        """
+        record = self.ledger.open.get(RequestId(request_id))
+        if record is None or record.runtime_done is not None:
+            pending = self.ledger.pending
+            if pending and pending[0].request_id == request_id and not self.ledger.open:
+                raise refusals.InvalidStateTransition(self.runtime.value, stage.value)
+            raise refusals.InvalidRequestId
+        if not record.is_delivered or record.stage is not Stage.RUNNING:
+            state = record.stage if record.is_delivered else Stage.QUEUED
+            raise refusals.InvalidStateTransition(state.value, stage.value)
+        if attempt_id is not None and attempt_id != record.attempt_id:
+            raise refusals.InvokeTimeout
+        record.stage = stage
+        record.first_byte = self._clock.monotonic()
+        return record
+
+    def add_chunk(self, record: Record, chunk: bytes) -> None:
+        """A piece of a streamed response came.
+
+        :raises InvalidRequestId: another answer came first.
+        """
+        self._refuse_late(record)
+        if not record.chunks:
+            record.first_byte = self._clock.monotonic()
+        record.chunks.append(chunk)
+        self.outbox.changed(record.request_id)
+
+    def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
+        """Record the runtime's response; None when its last chunk came. The first answer wins.
+
+        :raises InvalidRequestId: another came first.
+        """
+        self._refuse_late(record)
+        if body is not None:
+            record.chunks.append(body)
+        record.produced_bytes = sum(map(len, record.chunks))
+        record.content_type = content_type
+        self._answer(record, None)
+
+    def fail(self, record: Record, failure: Failure) -> None:
+        """Record that the invocation failed, by the runtime's word or by what it uploaded.
+
+        :raises InvalidRequestId: another answer came first.
+        """
+        self._refuse_late(record)
+        self._answer(record, failure)
+
+    def _refuse_late(self, record: Record) -> None:
+        if record.is_complete:
+            raise refusals.InvalidRequestId
+
+    # --- Invocations ----------------------------------------------------------------------------
+
+    def enqueue(self, invocation: Invocation) -> Record:
+        """Put an invocation in the queue; it is dispatched at once if nothing is before it.
+
+        :raises ShuttingDown: the environment ends.
+        :raises ConfigurationError: an unfinished invocation has this id.
+        """
+        if self._is_ending:
+            raise ShuttingDown("the simulator is shutting down and takes no invocation")
+        if not invocation.invoked_function_arn:
+            invocation = invocation.filled(invoked_function_arn=self.config.function_arn)
+        timeout = invocation.timeout or self.config.invocation_timeout
+        record = Record(invocation, timeout)
+        self.ledger.add(record)
+        self.frost.work_came()
+        if self.rules.invoke_sent_at_enqueue:
+            self._send_invoke(record)
+        if self.life is Life.COLD:
+            self._begin_init(SUPPRESSED)
+        else:
+            self._dispatch()
+        return record
+
+    def _dispatch(self) -> None:
+        while self._may_dispatch():
+            record = self.ledger.open_next()
+            self._open(record)
+            if self.rules.max_concurrency == 1:
+                self._current = record
+            if self.rules.enforces_timeouts and record.deadline is not None:
+                self.timers.set(record.request_id, record.deadline, self._expiry(record))
+            if not self.rules.invoke_sent_at_enqueue:
+                self._send_invoke(record)
+            self.outbox.changed(Topic.RUNTIME_NEXT)
+
+    def _may_dispatch(self) -> bool:
+        if not self.ledger.pending or self.life is not Life.RUNNING or self._is_ending:
+            return False
+        limit = self.rules.max_concurrency
+        if limit == 1:
+            return not self.ledger.open
+        busy = [one for one in self.ledger.open.values() if one.runtime_done is None]
+        taken = sum(1 for one in busy if not one.is_delivered)
+        return len(self._polls) > taken and (limit is None or len(busy) < limit)
+
+    def _open(self, record: Record) -> None:
+        """The invocation starts: its time runs from here."""
+        now, at = self._clock.monotonic(), self._clock.time()
+        record.dispatched, record.started_at = now, at
+        record.status = InvocationStatus.IN_PROGRESS
+        record.stage = Stage.RUNNING
+        record.is_cold = not self._has_served
+        record.init_ms = self._init_ms if record.is_cold else None
+        self._has_served = True
+        if record.deadline is None:
+            record.deadline = now + record.timeout
+        due_ms = int((at + record.deadline - now) * 1000)
+        given = record.invocation.deadline_ms
+        if given is None or not self.rules.deadline_counts_from_creation:
+            record.invocation = record.invocation.filled(deadline_ms=due_ms)
+        self.chronicle.start(record)
+
+    def _send_invoke(self, record: Record) -> None:
+        subscribers = self.registry.subscribed(EventType.INVOKE)
+        if not subscribers:
+            return
+        invocation = record.invocation
+        deadline_ms = invocation.deadline_ms
+        if deadline_ms is None:
+            deadline_ms = int((self._clock.time() + record.timeout) * 1000)
+        event = InvokeEvent(
+            request_id=record.request_id,
+            deadline_ms=deadline_ms,
+            invoked_function_arn=invocation.invoked_function_arn,
+            trace_id=invocation.trace_id,
+        )
+        record.had_extensions = True
+        record.readiness = Readiness(one.id for one in subscribers)
+        for extension in subscribers:
+            extension.queue.append((event, record))
+            self.outbox.changed(extension.id)
+
+    def _answer(self, record: Record, failure: Failure | None) -> None:
+        record.answered = self._clock.monotonic()
+        record.completed_at = self._clock.time()
+        record.stage = Stage.ANSWERED
+        record.failure = failure
+        record.status = _status(failure)
+        self.outbox.changed(record.request_id)
+        limit = record.answered + self.config.extension_ready_timeout
+        self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
+        if self.rules.runtime_done_at_response or self.rules.max_concurrency != 1:
+            self._runtime_done(record)
+
+    def _runtime_done(self, record: Record) -> None:
+        self._end_runtime_part(record, record.failure)
+        self._report_if_ready(record)
+
+    def _end_runtime_part(self, record: Record, verdict: Failure | None) -> None:
+        record.runtime_done = self._clock.monotonic()
+        if self._current is record:
+            self._current = None
+        self.chronicle.runtime_done(record, verdict)
+
+    def _report_if_ready(self, record: Record) -> None:
+        if record.runtime_done is None or not record.readiness.is_complete:
+            return
+        if record.extensions_done is None:
+            record.extensions_done = self._clock.monotonic()
+            self.outbox.changed(Topic.READINESS)
+        self._report(record, record.failure)
+        self._settle()
+
+    def _report(self, record: Record, verdict: Failure | None) -> None:
+        record.is_reported = True
+        self.timers.cancel(record.request_id, (record.request_id, "ready"))
+        self.ledger.settle(record)
+        self.chronicle.report(record, verdict)
+        self.outbox.changed(record.request_id, Topic.READINESS)
+
+    def _waited_enough(self, record: Record) -> None:
+        """The ready timeout passed: the invocation is over for whoever has not asked for Next."""
+        if record.runtime_done is None:
+            self.runtime = RuntimeStage.ANSWERED
+            self._runtime_done(record)
+        if not record.is_reported:
+            self._report(record, record.failure)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Something ended: go on with what is pending, or rest."""
+        self._dispatch()
+        idle = not self.ledger.open and not self.ledger.pending and self.life is Life.RUNNING
+        if idle and self.config.freeze_mode is FreezeMode.PROCESS and not self._is_ending:
+            self.frost.freeze()
+
+    # --- Time, crashes, resets ------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Do what is due by now."""
+        for action in self.timers.take_due(self._clock.monotonic()):
+            action()
+
+    def _expiry(self, record: Record) -> Callable[[], None]:
+        return lambda: self._timed_out(record)
+
+    def _timed_out(self, record: Record) -> None:
+        failure = failures.timed_out(record.timeout)
+        if record.dispatched is None:
+            # It is the one whose suppressed init never ended.
+            self.init.failed(failure)
+            self._open(self.ledger.open_next())
+            record.dispatched = self.init.started
+        self._reset(ShutdownReason.TIMEOUT)
+        self._break(record, failure)
+
+    def process_started(self, role: ProcessRole, name: str) -> int:
+        """A process of the environment's own is about to start; the generation it belongs to.
+
+        :raises ShuttingDown: the environment ends.
+        """
+        if self._is_ending:
+            raise ShuttingDown("the simulator is shutting down and starts no process")
+        self._live.append((role, name))
+        if role is ProcessRole.EXTENSION:
+            self._external.add(name)
+        return self.generation + (self.life is Life.RESETTING)
+
+    def process_not_started(self, role: ProcessRole, name: str) -> None:
+        """It did not start after all."""
+        if (role, name) in self._live:
+            self._live.remove((role, name))
+
+    def process_exited(
+        self, role: ProcessRole, name: str, returncode: int, generation: int
+    ) -> None:
+        """A process of the environment's own ended; outside an ending, that is a crash."""
+        if generation < self.generation:
+            return
+        self.process_not_started(role, name)
+        extension = self.registry.named(name) if role is ProcessRole.EXTENSION else None
+        if extension is not None:
+            self._leave(extension)
+        if self._is_ending or self.life in (Life.RESETTING, Life.COLD):
+            return
+        if role is ProcessRole.RUNTIME:
+            self._crash(failures.runtime_exited(returncode))
+        else:
+            failure = failures.extension_exited(returncode)
+            self.chronicle.extension(name, extension, "Exited", failure.error_type)
+            self._crash(failure)
+
+    def _crash(self, failure: Failure) -> None:
+        if self._is_ending or self.life is Life.RESETTING:
+            return
+        if self.life is Life.STARTING:
+            self._init_failed(failure)
+        # First of all nothing more is dispatched.
+        self._reset(ShutdownReason.FAILURE)
+        for record in list(self.ledger.open.values()):
+            self._break(record, failure)
+
+    def _break(self, record: Record, failure: Failure) -> None:
+        """The environment ends under an invocation; an answer that was given stands."""
+        if not record.is_complete:
+            self._answer(record, failure)
+        if record.runtime_done is None:
+            self._end_runtime_part(record, failure)
+        if not record.is_reported:
+            self._report(record, failure)
+
+    def _reset(self, reason: ShutdownReason) -> None:
+        self.frost.thaw()
+        self.life = Life.RESETTING
+        self.timers.cancel(INIT)
+        self.outbox.order(effects.Reset(reason))
+
+    def start_over(self) -> None:
+        """The old generation is gone, with its registrations and subscriptions."""
+        if self._is_ending:
+            return
+        self.generation += 1
+        self.phase = SimulatorPhase.INITIALIZING
+        self.life = Life.COLD
+        self.outbox.changed(*(extension.id for extension in self.registry))
+        self.outbox.changed(Topic.PHASE, Topic.EXTENSIONS, Topic.RUNTIME_NEXT)
+        self.registry = Registry(self.rules)
+        self._current = None
+        self._live.clear()
+        self._has_served = False
+        self._init_ms = None
+        self.chronicle.new_generation()
+        if self.runtime is not RuntimeStage.INIT_ERROR:
+            # A hand-made runtime that waits in Next has no process to end: it serves on.
+            self.runtime = RuntimeStage.READY if self._polls else RuntimeStage.STARTED
+        if self.ledger.pending:
+            self._begin_init(SUPPRESSED)
+
+    def drop_runtime_polls(self) -> None:
+        """The runtime's process was ended: nobody is behind its polls any more."""
+        self._stale_polls |= self._polls
+        self._polls.clear()
+        self.outbox.changed(Topic.RUNTIME_NEXT)
+
+    # --- The end --------------------------------------------------------------------------------
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.phase is SimulatorPhase.SHUTTING_DOWN
+
+    def begin_shutdown(self, reason: ShutdownReason | None) -> None:
+        """The environment ends: in AWS's order for a reason, or at once without."""
+        if self._is_ending:
+            return
+        self.frost.thaw()
+        self.phase = SimulatorPhase.SHUTTING_DOWN
+        self.outbox.changed(Topic.PHASE)
+        if reason is not None:
+            self.outbox.order(effects.Shutdown(reason))
+
+    def end(self) -> None:
+        """The shutdown is done."""
+        self.is_ended = True
+        self.outbox.changed(Topic.PHASE)
+
+    def announce(self, reason: ShutdownReason, deadline_ms: int) -> None:
+        """Send SHUTDOWN to whoever subscribed to it."""
+        self.chronicle.hurry()
+        event = ShutdownEvent(reason=reason, deadline_ms=deadline_ms)
+        for extension in self.registry.subscribed(EventType.SHUTDOWN):
+            extension.queue.clear()
+            extension.queue.append(event)
+            self.outbox.changed(extension.id)
+
+    def lingering(self) -> list[Extension]:
+        """Those who were sent SHUTDOWN and are not done."""
+        return [one for one in self.registry.subscribed(EventType.SHUTDOWN) if not one.has_left]
+
+    def hung_up(self, poll: Poll) -> None:
+        """A connection closed. One that carried SHUTDOWN to an extension says it is done."""
+        for extension in self.registry:
+            has_process = (ProcessRole.EXTENSION, extension.name) in self._live
+            if extension.farewell is poll and not has_process:
+                self._leave(extension)
+
+    def _leave(self, extension: Extension) -> None:
+        extension.has_left = True
+        self.outbox.changed(Topic.FAREWELL)
+
+    # --- What processes print -------------------------------------------------------------------
+
+    def log(self, role: ProcessRole, name: str, message: str) -> None:
+        """A process wrote a line; it is the invocation's if only one is at work."""
+        at_work = [one for one in self.ledger.open.values() if one.runtime_done is None]
+        self.chronicle.log(role, name, at_work[0] if len(at_work) == 1 else None, message)
+
+    # --- Readings -------------------------------------------------------------------------------
+
+    @property
+    def parked(self) -> int:
+        """Callers waiting in a Next."""
+        return len(self._polls) + sum(len(one.polls) for one in self.registry)
+
+    @property
+    def missing_extensions(self) -> list[str]:
+        """Declared extensions that have not registered."""
+        return self.init.missing(self.registry)
+
+    def other_polls(self, identifier: str) -> list[Poll]:
+        """The polls an extension has parked."""
+        return list(self.registry.get(identifier).polls)
+
+    def _runtime_state(self) -> str:
+        current = self._current
+        return self.runtime.value if current is None else current.stage.value
+
+
+def _status(failure: Failure | None) -> InvocationStatus:
+    if failure is None:
+        return InvocationStatus.SUCCESS
+    timed_out = failure.status is Status.TIMEOUT
+    return InvocationStatus.TIMEOUT if timed_out else InvocationStatus.ERROR

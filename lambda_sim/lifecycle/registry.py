@@ -1,0 +1,165 @@
+"""The extensions of one generation: who registered, what state each is in, what waits for it. Pure.
+
+AWS: *Using the Lambda Extensions API to create extensions*.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from enum import Enum
+
+from lambda_sim import refusals
+from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.model import protocol
+from lambda_sim.model.extension import EventType, InvokeEvent, RegisteredExtension, ShutdownEvent
+from lambda_sim.model.identifiers import ExtensionId, is_uuid, new_id
+from lambda_sim.model.rules import Rules
+
+Poll = object
+"""A caller parked in Next: any object of its own."""
+
+
+class PollerGone(Exception):
+    """Nobody is behind a poll any more: there is nobody to answer."""
+
+
+class ExtensionStage(Enum):
+    """AWS's names of an extension's states."""
+
+    REGISTERED = "Registered"
+    READY = "Ready"
+    RUNNING = "Running"
+    INIT_ERROR = "InitError"
+    EXIT_ERROR = "ExitError"
+
+
+_FAILED = (ExtensionStage.INIT_ERROR, ExtensionStage.EXIT_ERROR)
+_MAY_FAIL = {
+    ExtensionStage.INIT_ERROR: (ExtensionStage.REGISTERED, ExtensionStage.INIT_ERROR),
+    ExtensionStage.EXIT_ERROR: (
+        ExtensionStage.REGISTERED,
+        ExtensionStage.READY,
+        ExtensionStage.RUNNING,
+        ExtensionStage.EXIT_ERROR,
+    ),
+}
+_FAIL_TARGET = {ExtensionStage.INIT_ERROR: "InitError", ExtensionStage.EXIT_ERROR: "Exited"}
+
+
+class Extension:
+    """One registered extension, as the machine sees it."""
+
+    def __init__(self, registered: RegisteredExtension, *, is_external: bool) -> None:
+        self.registered = registered
+        self.is_external = is_external
+        self.stage = ExtensionStage.REGISTERED
+        self.error_type: str | None = None
+        self.queue: deque[tuple[InvokeEvent, Record] | ShutdownEvent] = deque()
+        self.polls: set[Poll] = set()
+        self.has_asked = False
+        self.has_subscribed = False
+        self.farewell: Poll | None = None
+        """The poll that took SHUTDOWN."""
+        self.has_left = False
+        """Whether it is done after SHUTDOWN, or not there any more."""
+
+    @property
+    def id(self) -> ExtensionId:
+        return self.registered.id
+
+    @property
+    def name(self) -> str:
+        return self.registered.name
+
+    def wants(self, event_type: EventType) -> bool:
+        return event_type in self.registered.events and self.stage not in _FAILED
+
+    def ask(self, *, parallel: bool) -> None:
+        """The extension calls Next.
+
+        :raises InvalidExtensionState: it failed, or it is parked in Next already.
+        """
+        if self.stage in _FAILED or (self.polls and not parallel):
+            raise refusals.InvalidExtensionState.between(self.stage.value, "Ready", self.id)
+        self.stage = ExtensionStage.READY
+        self.has_asked = True
+
+    def fail(self, target: ExtensionStage, error_type: str) -> None:
+        """The extension reports that it can't start, or go on.
+
+        :raises InvalidExtensionState: its state has no way there.
+        """
+        if self.stage not in _MAY_FAIL[target]:
+            raise refusals.InvalidExtensionState.between(
+                self.stage.value, _FAIL_TARGET[target], self.id
+            )
+        self.stage = target
+        self.error_type = error_type
+        self.has_left = True
+
+
+class Registry:
+    """The extensions of the current generation, in the order they registered."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._by_id: dict[ExtensionId, Extension] = {}
+
+    def __iter__(self) -> Iterator[Extension]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, identifier: str) -> Extension:
+        """The extension with this identifier.
+
+        :raises UnknownExtensionIdentifier: this generation has none such.
+        """
+        found = self._by_id.get(ExtensionId(identifier))
+        if found is None:
+            if not is_uuid(identifier):
+                raise refusals.InvalidExtensionIdentifier
+            raise refusals.UnknownExtensionIdentifier(identifier)
+        return found
+
+    def named(self, name: str) -> Extension | None:
+        return next((one for one in self if one.name == name), None)
+
+    def subscribed(self, event_type: EventType) -> list[Extension]:
+        return [one for one in self if one.wants(event_type)]
+
+    def register(
+        self, name: str, events: Iterable[str], external: Collection[str], at: datetime
+    ) -> Extension:
+        """Add an extension; nothing remains of one that is refused.
+
+        :raises WireError: as AWS refuses it.
+        """
+        is_external = name in external
+        wanted = frozenset(self._event(event, is_external) for event in events)
+        if self.named(name) is not None:
+            if is_external:
+                raise refusals.InvalidExtensionState.between("Registered", "Registered", name)
+            raise refusals.InvalidExtensionState("Extension with this name already registered")
+        if len(self) >= protocol.MAX_EXTENSIONS:
+            raise refusals.TooManyExtensions
+        registered = RegisteredExtension(
+            id=ExtensionId(new_id()), name=name, events=wanted, registered_at=at
+        )
+        extension = Extension(registered, is_external=is_external)
+        self._by_id[extension.id] = extension
+        return extension
+
+    def _event(self, text: str, is_external: bool) -> EventType:
+        try:
+            event = EventType(text)
+        except ValueError:
+            raise refusals.InvalidEventType(str(text)) from None
+        limited = self._rules.internal_extensions_are_limited and not is_external
+        if event is EventType.SHUTDOWN and limited:
+            why = "ShutdownEventNotSupportedForInternalExtension"
+            raise refusals.InvalidEventType(text, why)
+        return event

@@ -1,0 +1,97 @@
+"""The facts that sum an invocation up: runtimeDone and report, with their times and costs. Pure.
+
+AWS: *Lambda Telemetry API Event schema reference*; *Lambda pricing*, on billed duration.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.telemetry import Report, RuntimeDone, Span, Status
+
+BYTES_PER_MB = 1024 * 1024
+
+
+def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeDone:
+    """What platform.runtimeDone says of an invocation whose runtime is done now."""
+    return RuntimeDone(
+        time=at,
+        request_id=record.request_id,
+        trace_id=record.invocation.trace_id,
+        tenant_id=record.invocation.tenant_id,
+        status=verdict.status if verdict else Status.SUCCESS,
+        error_type=verdict.telemetry_type if verdict else None,
+        duration_ms=_ms(record.dispatched, record.runtime_done),
+        produced_bytes=record.produced_bytes,
+        spans=() if verdict else _response_spans(record),
+    )
+
+
+def report(
+    record: Record,
+    verdict: Failure | None,
+    config: SimulatorConfig,
+    *,
+    peak_bytes: int | None,
+    now: float,
+    at: float,
+) -> Report:
+    """What platform.report says of an invocation that is over now."""
+    duration = _ms(record.dispatched, now)
+    if verdict and verdict.status is Status.TIMEOUT:
+        duration = max(duration, record.timeout * 1000)
+    billed = duration + (record.init_ms or 0.0)
+    return Report(
+        time=at,
+        request_id=record.request_id,
+        trace_id=record.invocation.trace_id,
+        tenant_id=record.invocation.tenant_id,
+        status=verdict.status if verdict else Status.SUCCESS,
+        error_type=verdict.telemetry_type if verdict else None,
+        by_runtime=bool(verdict and verdict.by_runtime),
+        duration_ms=duration,
+        billed_duration_ms=max(1, math.ceil(billed)),
+        memory_size_mb=config.memory_size_mb,
+        max_memory_used_mb=config.memory_size_mb if peak_bytes is None else megabytes(peak_bytes),
+        init_duration_ms=record.init_ms,
+        spans=_extension_spans(record, now),
+    )
+
+
+def megabytes(size: int) -> int:
+    """Bytes as whole megabytes, rounded up."""
+    return math.ceil(size / BYTES_PER_MB)
+
+
+def _response_spans(record: Record) -> tuple[Span, ...]:
+    if record.first_byte is None or record.started_at is None:
+        return ()
+    start = record.started_at
+    parts = (
+        ("responseLatency", record.dispatched, record.first_byte),
+        ("responseDuration", record.first_byte, record.answered),
+        ("runtimeOverhead", record.answered, record.runtime_done),
+    )
+    return tuple(
+        Span(
+            name=name,
+            start=start + _ms(record.dispatched, begin) / 1000,
+            duration_ms=_ms(begin, end),
+        )
+        for name, begin, end in parts
+    )
+
+
+def _extension_spans(record: Record, now: float) -> tuple[Span, ...]:
+    if not record.had_extensions or record.runtime_done is None or record.started_at is None:
+        return ()
+    start = record.started_at + _ms(record.dispatched, record.runtime_done) / 1000
+    overhead = _ms(record.runtime_done, record.extensions_done or now)
+    return (Span(name="extensionOverhead", start=start, duration_ms=overhead),)
+
+
+def _ms(begin: float | None, end: float | None) -> float:
+    return 0.0 if begin is None or end is None else max(0.0, (end - begin) * 1000)

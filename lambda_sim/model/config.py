@@ -1,0 +1,187 @@
+"""SimulatorConfig: what one execution environment is to be, checked when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+from uuid import uuid4
+
+import attrs
+
+from lambda_sim.errors import ConfigurationError
+from lambda_sim.model import checks, protocol
+from lambda_sim.model.identifiers import function_arn, new_id
+from lambda_sim.model.process import (
+    FreezeMode,
+    ProcessConfig,
+    ProcessRole,
+    is_environment,
+    path_text,
+    plain_dict,
+)
+from lambda_sim.model.rules import AWS, Rules
+from lambda_sim.model.variables import refuse_reserved
+
+__all__ = ["SimulatorConfig", "SimulatorPhase"]
+
+INITIALIZATION_TYPES = (
+    "on-demand",
+    "provisioned-concurrency",
+    "snap-start",
+    "lambda-managed-instances",
+)
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+
+class SimulatorPhase(Enum):
+    """How far an environment has got. Only a reset leads back to INITIALIZING."""
+
+    INITIALIZING = "initializing"
+    READY = "ready"
+    SHUTTING_DOWN = "shutting_down"
+
+
+def _or_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _or_new_id(value: Any) -> Any:
+    return new_id() if value is None else value
+
+
+def _items(value: Any) -> Any:
+    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    return tuple(value) if is_sequence else value
+
+
+def _plays(role: ProcessRole) -> checks.Validator:
+    return checks.checked(
+        lambda value: isinstance(value, ProcessConfig) and value.role is role,
+        f"a ProcessConfig with role {role}",
+    )
+
+
+def _each(validator: checks.Validator) -> Any:
+    is_tuple = checks.kind(tuple, "a sequence")
+    return attrs.validators.deep_iterable(validator, iterable_validator=is_tuple)
+
+
+def _optional(validator: checks.Validator) -> Any:
+    return attrs.validators.optional(validator)
+
+
+_pid = checks.whole(1)
+_name = checks.matching(r"[a-zA-Z0-9_-]{1,140}", "1 to 140 letters, digits, hyphens or underscores")
+
+
+@attrs.frozen(kw_only=True)
+class SimulatorConfig:
+    """One execution environment's settings. Durations are seconds, sizes what the name says.
+
+    :raises ConfigurationError: a value can't be used; it names the field, what came and what is
+        allowed.
+
+    AWS: *Lambda quotas*; *Configuring Lambda functions*.
+    """
+
+    function_name: str = attrs.field(default="test-function", validator=_name)
+    function_version: str = attrs.field(
+        default="$LATEST", validator=checks.matching(r"\$LATEST|[0-9]+", "$LATEST or a number")
+    )
+    handler: str | None = attrs.field(default=None, validator=_optional(checks.header))
+    memory_size_mb: int = attrs.field(default=128, validator=checks.whole(*protocol.MEMORY_MB))
+    region: str = attrs.field(
+        default="us-east-1", validator=checks.matching(r"[a-z0-9-]+", "a region such as us-east-1")
+    )
+    account_id: str = attrs.field(
+        default="123456789012", validator=checks.matching(r"[0-9]{12}", "12 digits")
+    )
+
+    invocation_timeout: float = attrs.field(
+        default=3.0, validator=checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
+    )
+    init_timeout: float = attrs.field(
+        default=10.0, validator=checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
+    )
+    extension_ready_timeout: float = attrs.field(default=2.0, validator=checks.seconds(0))
+    shutdown_timeout: float = attrs.field(default=2.0, validator=checks.seconds(0))
+
+    host: str = attrs.field(default="127.0.0.1", validator=checks.header)
+    port: int = attrs.field(default=0, validator=checks.whole(0, 65_535))
+
+    freeze_mode: FreezeMode = attrs.field(
+        default=FreezeMode.NONE, validator=checks.kind(FreezeMode, "a FreezeMode")
+    )
+    runtime_pid: int | None = attrs.field(default=None, validator=_optional(_pid))
+    extension_pids: tuple[int, ...] = attrs.field(
+        default=(), converter=_items, validator=_each(_pid)
+    )
+
+    log_group_name: str = attrs.field(
+        converter=_or_empty,
+        default=None,
+        validator=checks.checked(checks.header_text, checks.HEADER_TEXT),
+    )
+    log_stream_name: str = attrs.field(
+        converter=_or_empty,
+        default=None,
+        validator=checks.checked(checks.header_text, checks.HEADER_TEXT),
+    )
+    instance_id: str = attrs.field(
+        converter=_or_new_id,
+        default=None,
+        validator=checks.header,
+    )
+
+    environment: dict[str, str] = attrs.field(
+        factory=dict,
+        converter=plain_dict,
+        validator=checks.checked(is_environment, "a mapping of variable names to text"),
+        repr=False,
+    )
+    initialization_type: str = attrs.field(
+        default="on-demand", validator=checks.one_of(INITIALIZATION_TYPES)
+    )
+    log_format: str = attrs.field(default="Text", validator=checks.one_of(("Text", "JSON")))
+    log_level: str | None = attrs.field(
+        default=None, validator=_optional(checks.one_of(LOG_LEVELS))
+    )
+    extensions_dir: str | None = attrs.field(
+        default=None,
+        converter=path_text,
+        validator=checks.checked(
+            lambda value: value is None or (isinstance(value, str) and value != ""),
+            "a directory or None",
+        ),
+    )
+    external_extensions: tuple[str, ...] = attrs.field(
+        default=(), converter=_items, validator=_each(checks.header)
+    )
+    history_limit: int = attrs.field(default=10_000, validator=checks.whole(1))
+    runtime: ProcessConfig | None = attrs.field(
+        default=None, validator=_optional(_plays(ProcessRole.RUNTIME))
+    )
+    extensions: tuple[ProcessConfig, ...] = attrs.field(
+        default=(),
+        converter=_items,
+        validator=_each(_plays(ProcessRole.EXTENSION)),
+    )
+    rules: Rules = attrs.field(default=AWS, validator=checks.kind(Rules, "AWS or RELAXED"))
+
+    def __attrs_post_init__(self) -> None:
+        refuse_reserved(self.environment)
+        if self.log_level is not None and self.log_format != "JSON":
+            raise ConfigurationError("log_level", self.log_level, "None unless log_format is JSON")
+        if not self.log_group_name:
+            object.__setattr__(self, "log_group_name", f"/aws/lambda/{self.function_name}")
+        if not self.log_stream_name:
+            today = datetime.now(UTC).strftime("%Y/%m/%d")
+            stream = f"{today}/[{self.function_version}]{uuid4().hex}"
+            object.__setattr__(self, "log_stream_name", stream)
+
+    @property
+    def function_arn(self) -> str:
+        """The function's unqualified ARN."""
+        return function_arn(self.region, self.account_id, self.function_name)

@@ -1,0 +1,45 @@
+"""Ids, ARNs and trace headers: how Lambda names things, and how new names are made."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import NewType
+
+RequestId = NewType("RequestId", str)
+ExtensionId = NewType("ExtensionId", str)
+
+
+def new_id() -> str:
+    """A fresh UUID, version 4, as text."""
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether AWS would read the text as a UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return len(text) == 36
+
+
+def new_trace_id(epoch: float) -> str:
+    """A trace header for an invocation that came without one; unsampled, as X-Ray is off.
+
+    AWS: *X-Ray concepts*, Tracing header.
+    """
+    root = f"1-{int(epoch):08x}-{os.urandom(12).hex()}"
+    return f"Root={root};Parent={os.urandom(8).hex()};Sampled=0"
+
+
+def partition(region: str) -> str:
+    """The ARN partition a region lies in."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def function_arn(region: str, account_id: str, name: str) -> str:
+    """A function's unqualified ARN."""
+    return f"arn:{partition(region)}:lambda:{region}:{account_id}:function:{name}"

@@ -1,0 +1,68 @@
+"""API versions, header names and size limits, each with the AWS page it comes from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# AWS: "Using the Lambda runtime API for custom runtimes".
+RUNTIME_API: Final = "/2018-06-01"
+# AWS: "Using the Lambda Extensions API to create extensions".
+EXTENSIONS_API: Final = "/2020-01-01"
+# AWS: "Lambda Telemetry API reference".
+TELEMETRY_API: Final = "/2022-07-01/telemetry"
+# AWS API reference, "Invoke"; the name is the one AWS's own emulator answers to.
+INVOKE_PATH: Final = "/2015-03-31/functions/{name}/invocations"
+
+REQUEST_ID: Final = "Lambda-Runtime-Aws-Request-Id"
+DEADLINE_MS: Final = "Lambda-Runtime-Deadline-Ms"
+INVOKED_FUNCTION_ARN: Final = "Lambda-Runtime-Invoked-Function-Arn"
+TRACE_ID: Final = "Lambda-Runtime-Trace-Id"
+CLIENT_CONTEXT: Final = "Lambda-Runtime-Client-Context"
+COGNITO_IDENTITY: Final = "Lambda-Runtime-Cognito-Identity"
+TENANT_ID: Final = "Lambda-Runtime-Aws-Tenant-Id"
+INVOCATION_ID: Final = "Lambda-Runtime-Invocation-Id"
+FUNCTION_ERROR_TYPE: Final = "Lambda-Runtime-Function-Error-Type"
+FUNCTION_ERROR_BODY: Final = "Lambda-Runtime-Function-Error-Body"
+RESPONSE_MODE: Final = "Lambda-Runtime-Function-Response-Mode"
+XRAY_ERROR_CAUSE: Final = "Lambda-Runtime-Function-XRay-Error-Cause"
+
+EXTENSION_NAME: Final = "Lambda-Extension-Name"
+EXTENSION_ID: Final = "Lambda-Extension-Identifier"
+EXTENSION_EVENT_ID: Final = "Lambda-Extension-Event-Identifier"
+EXTENSION_ERROR_TYPE: Final = "Lambda-Extension-Function-Error-Type"
+EXTENSION_FEATURES: Final = "Lambda-Extension-Accept-Feature"
+
+JSON_TYPE: Final = "application/json"
+TRACING_TYPE: Final = "X-Amzn-Trace-Id"
+
+MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024 + 100
+"""What a buffered request or response may hold. AWS: "Lambda quotas", Invocation payload."""
+
+MAX_REPORT_BYTES: Final = 1024 * 1024
+"""What a registration, a subscription or an error report of an extension may hold."""
+
+MAX_EXTENSIONS: Final = 10
+"""External and internal together. AWS: "Lambda quotas"."""
+
+MAX_TIMEOUT: Final = 900.0
+"""Seconds. AWS: "Lambda quotas", Function timeout."""
+
+MIN_TIMEOUT: Final = 0.001
+
+MEMORY_MB: Final = (128, 10_240)
+"""AWS: "Lambda quotas", Function memory allocation."""
+
+MAX_ENVIRONMENT_BYTES: Final = 4 * 1024
+"""All names and values together. AWS: "Lambda quotas", Environment variables."""
+
+MAX_CLIENT_CONTEXT_BYTES: Final = 3_583
+"""Of the base64 form. AWS API reference, "Invoke"."""
+
+LOG_TAIL_BYTES: Final = 4 * 1024
+"""AWS API reference, "Invoke", LogResult."""
+
+SCHEMA_VERSIONS: Final = ("2022-07-01", "2022-12-13", "2025-01-29")
+"""AWS: "Lambda Telemetry API Event schema reference"."""
+
+SANDBOX_HOSTS: Final = ("sandbox.localdomain", "sandbox")
+"""Names of the environment itself, in a telemetry destination."""

@@ -1,0 +1,182 @@
+"""What an environment says about itself: facts as they happen, events as AWS words them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from lambda_sim.model.extension import EventType
+from lambda_sim.model.identifiers import ExtensionId, RequestId
+
+__all__ = ["LogRecord", "TelemetryEvent", "TelemetryEventType", "TelemetrySubscription"]
+
+
+class TelemetryEventType(Enum):
+    """The streams an extension may subscribe to. AWS: *Telemetry API reference*, Subscribe."""
+
+    PLATFORM = "platform"
+    FUNCTION = "function"
+    EXTENSION = "extension"
+
+
+class Status(Enum):
+    """AWS: *Telemetry API Event schema reference*, Status."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+@attrs.frozen(kw_only=True)
+class TelemetryEvent:
+    """One event as AWS words it."""
+
+    time: datetime
+    type: str
+    record: dict[str, Any] | str
+
+
+@attrs.frozen(kw_only=True)
+class LogRecord:
+    """One line of the environment's log."""
+
+    time: datetime
+    source: str
+    """``function``, ``extension`` or ``platform``."""
+    name: str
+    """Which process wrote it; the function's name for the platform's own lines."""
+    request_id: RequestId | None
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class TelemetrySubscription:
+    """Where an extension wants which events, and in what batches.
+
+    AWS: *Telemetry API reference*, Subscribe.
+    """
+
+    extension_id: ExtensionId
+    extension_name: str
+    types: frozenset[TelemetryEventType]
+    host: str
+    port: int
+    path: str
+    max_items: int = 10_000
+    max_bytes: int = 262_144
+    timeout_ms: int = 1_000
+    schema_version: str = "2022-12-13"
+
+
+@attrs.frozen(kw_only=True)
+class Span:
+    """A part of an invocation's time. AWS: *Telemetry API Event schema reference*, Spans."""
+
+    name: str
+    start: float
+    duration_ms: float
+
+
+@attrs.frozen(kw_only=True)
+class Fact:
+    """Something that happened, at a time in seconds since the epoch."""
+
+    time: float
+
+
+@attrs.frozen(kw_only=True)
+class InitStart(Fact):
+    phase: str
+
+
+@attrs.frozen(kw_only=True)
+class InitRuntimeDone(Fact):
+    phase: str
+    status: Status
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class InitReport(Fact):
+    phase: str
+    status: Status
+    duration_ms: float
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ExtensionSettled(Fact):
+    """What became of one extension by the end of init."""
+
+    name: str
+    state: str
+    events: frozenset[EventType]
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Subscribed(Fact):
+    name: str
+    state: str
+    types: frozenset[TelemetryEventType]
+
+
+@attrs.frozen(kw_only=True)
+class InvocationFact(Fact):
+    """Something about one invocation."""
+
+    request_id: RequestId
+    trace_id: str
+    tenant_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Start(InvocationFact):
+    version: str
+    function_arn: str
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeDone(InvocationFact):
+    status: Status
+    duration_ms: float
+    produced_bytes: int
+    error_type: str | None = None
+    spans: tuple[Span, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Report(InvocationFact):
+    status: Status
+    duration_ms: float
+    billed_duration_ms: int
+    memory_size_mb: int
+    max_memory_used_mb: int
+    init_duration_ms: float | None = None
+    error_type: str | None = None
+    spans: tuple[Span, ...] = ()
+    by_runtime: bool = False
+    """Whether the runtime itself reported the error: CloudWatch's line then names no Status."""
+
+
+@attrs.frozen(kw_only=True)
+class LogLine(Fact):
+    """A line that a process of the environment wrote, newline and all."""
+
+    source: TelemetryEventType
+    name: str
+    request_id: RequestId | None
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class LogsDropped(Fact):
+    """What a subscriber was too slow for."""
+
+    reason: str
+    records: int
+    size_bytes: int

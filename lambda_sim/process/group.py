@@ -1,0 +1,215 @@
+"""One child's process group: signalled, seen to its end, reaped, and its id never used after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+
+from lambda_sim.process import tree
+from lambda_sim.process.memory import PeakMemory
+from lambda_sim.sync import NEVER, Deadline, Monitor
+
+__all__ = ["ProcessGroup"]
+
+CLAIMS = "claims"
+END = "end"
+
+STATUS_UNKNOWN = 255
+"""What stands for a status that somebody else's ``wait`` took away; asyncio says the same."""
+
+# Windows has no such signals: there is one way to end a process, and psutil to suspend it.
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+STOP = getattr(signal, "SIGSTOP", None)
+CONTINUE = getattr(signal, "SIGCONT", None)
+
+
+class ProcessGroup:
+    """A child that leads a process group of its own, and those of its tree who left the group.
+
+    The id of a group can't be given to another while it has a member, and a leader that ended
+    stays one until it is reaped. So a signaller claims the id, and the reaper waits for claims:
+    a signal never goes to a stranger, and no lock is held while it is sent. Any thread may call.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self.pid = popen.pid
+        self._popen = popen
+        self._memory = PeakMemory(popen.pid)
+        self._monitor = Monitor()
+        # Guarded by _monitor, all of it:
+        self._claims = 0
+        self._is_reaped = False
+        self._is_ending = False
+        self._returncode: int | None = None
+        self._strays: dict[int, psutil.Process] = {}
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, negative for a signal; None before the end is known."""
+        with self._monitor:
+            return self._returncode
+
+    def wait(self, deadline: Deadline, what: str) -> int:
+        """Block until the exit status is known."""
+        with self._monitor as monitor:
+            return monitor.wait_until(END, lambda: self._returncode, deadline, what=what)
+
+    # Signals
+
+    def signal(self, number: int | None) -> bool:
+        """Send to all members; False when the leader is reaped already.
+
+        :raises PermissionError: none of them may be signalled by us.
+        """
+        with self._claimed() as is_ours:
+            if not is_ours:
+                return False
+            with suppress(ProcessLookupError):
+                if number is not None:
+                    (os.killpg if hasattr(os, "killpg") else os.kill)(self.pid, number)
+            return True
+
+    def end(self) -> None:
+        """Note that it is being ended, so that nobody freezes it any more."""
+        with self._monitor:
+            self._is_ending = True
+
+    def stop(self) -> bool:
+        """Stop all members; False when there is nothing to stop, or it is being ended."""
+        with self._monitor:
+            if self._is_ending:
+                return False
+        return self.signal(STOP)
+
+    def resume(self) -> None:
+        """Let the members run again."""
+        self.signal(CONTINUE)
+
+    def release(self) -> None:
+        """Let run whatever of the tree is stopped, whoever stopped it."""
+        with suppress(PermissionError):
+            self.resume()
+        for stray in self.strays():
+            with suppress(psutil.Error):
+                stray.resume()
+
+    def terminate(self) -> None:
+        """Ask the members to end, and wake them to hear it."""
+        with suppress(PermissionError):
+            self.signal(signal.SIGTERM)
+            self.resume()
+
+    def kill(self) -> None:
+        """Kill all of the tree that can be found, stopped or not."""
+        strays = self.strays()
+        with suppress(PermissionError):
+            self.signal(KILL)
+        for stray in strays:
+            with suppress(psutil.Error):
+                stray.kill()
+
+    # Relatives
+
+    def members(self) -> list[int]:
+        """The leader, and its descendants that are in the group."""
+        return [self.pid, *(pid for pid in self.descendants() if _group_of(pid) == self.pid)]
+
+    def descendants(self) -> list[int]:
+        """Everyone below the leader now, and below those who left the group."""
+        with self._monitor:
+            roots = [self.pid, *self._strays]
+        with self._claimed() as is_ours:
+            return tree.descendants(roots if is_ours else roots[1:])
+
+    def strays(self) -> list[psutil.Process]:
+        """Descendants outside the group, looked for anew; those found earlier live on as such.
+
+        One that left the group and lost its parent before the first look is not known.
+        """
+        found = [pid for pid in self.descendants() if _group_of(pid) != self.pid]
+        with self._monitor:
+            known = dict(self._strays)
+        known |= {pid: stray for pid in found if pid not in known and (stray := tree.process(pid))}
+        living = {pid: stray for pid, stray in known.items() if tree.is_alive(stray)}
+        with self._monitor:
+            self._strays = living
+        return list(living.values())
+
+    def peak_bytes(self) -> int:
+        """The greatest memory that the tree was seen to have."""
+        with self._claimed() as is_ours:
+            return self._memory.measure() if is_ours else self._memory.peak
+
+    # The end, all of it called by the one worker that watches this child
+
+    def await_end(self) -> None:
+        """Block until the leader ended, and leave it unreaped where the system can."""
+        try:
+            if hasattr(os, "waitid"):
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+                return
+            self._popen.wait()
+        except ChildProcessError:
+            pass  # somebody else reaped it
+        self._close_claims()
+
+    def reap(self) -> None:
+        """Take the leader's status away, and wake those who wait for it."""
+        self._close_claims()
+        code = self._take_status()
+        self._memory.close()
+        with self._monitor as monitor:
+            self._returncode = code
+            monitor.changed(END)
+
+    def abandon(self) -> None:
+        """End the waits for a child that would not even be killed."""
+        with self._monitor as monitor:
+            monitor.close()
+
+    def _take_status(self) -> int:
+        if not hasattr(os, "wait4") or self._popen.returncode is not None:
+            return self._popen.wait()
+        try:
+            _, status, usage = os.wait4(self.pid, 0)
+        except ChildProcessError:
+            code = STATUS_UNKNOWN
+        else:
+            self._memory.account(usage.ru_maxrss)
+            code = os.waitstatus_to_exitcode(status)
+        self._popen.returncode = code  # else it warns of a child left running
+        return code
+
+    def _close_claims(self) -> None:
+        with self._monitor as monitor:
+            self._is_reaped = True
+            # Never long: a claim is held for a signal or a look into /proc.
+            monitor.wait_until(
+                CLAIMS, lambda: None if self._claims else True, NEVER, what="signals under way"
+            )
+
+    @contextmanager
+    def _claimed(self) -> Iterator[bool]:
+        """Whether the id is the child's, which then stays so within the block."""
+        with self._monitor:
+            is_ours = not self._is_reaped
+            self._claims += is_ours
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                with self._monitor as monitor:
+                    self._claims -= 1
+                    monitor.changed(CLAIMS)
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid) if hasattr(os, "getpgid") else None
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,211 @@
+"""What children print, line by line, in order, and never later than it is asked for."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import IO
+
+from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.lines import LineCutter
+from lambda_sim.sync import Monitor, Worker
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+__all__ = ["CAN_HEAR", "OnLine", "Output", "Pipe"]
+
+CAN_HEAR = hasattr(select, "poll")
+"""Whether many pipes can be listened to at once; on Windows what children print is not captured."""
+
+OnLine = Callable[[ManagedProcess, str], None]
+
+CHUNK = 65_536
+NOTHING = bytes(4)
+JOIN_TIME = 5.0
+
+
+class Pipe:
+    """Our end of a child's stdout or stderr.
+
+    Its reading lock is held from reading bytes to handing over the last of their lines, so that
+    lines stay in order, and whoever gets the lock knows that all lines read so far are with their
+    reader. So it is always taken before the lock that ``on_line`` takes, and never inside it.
+    Reading under it is no wait: nothing is read that has not been written.
+    """
+
+    def __init__(
+        self, child: ManagedProcess, file: IO[bytes], copy_to: str | None, on_line: OnLine
+    ) -> None:
+        self.child = child
+        self.fd = file.fileno()
+        os.set_blocking(self.fd, False)
+        self._copy_to = copy_to
+        self._on_line = on_line
+        self._reading = Monitor()
+        # Guarded by _reading, all of it:
+        self._file = file
+        self._lines = LineCutter()
+
+    def read(self) -> bool:
+        """Hand over some of what was written; whether there may ever be more."""
+        with self._reading:
+            if self._file.closed:
+                return False
+            try:
+                data = os.read(self.fd, CHUNK)
+            except BlockingIOError:
+                return True  # somebody drained it first
+            self._hand_over(self._lines.feed(data))
+            if not data:
+                self._close_locked()
+            return bool(data)
+
+    def drain(self, *, flush: bool) -> None:
+        """Hand over all that was written before this call, and if told so an unfinished line."""
+        with self._reading:
+            if not self._file.closed:
+                self._drain_locked()
+                if flush:
+                    self._hand_over(self._lines.flush())
+
+    def finish(self) -> None:
+        """Hand over what is there and hear no more, whoever still holds the other end."""
+        with self._reading:
+            if not self._file.closed:
+                self._drain_locked()
+                self._close_locked()
+
+    def _drain_locked(self) -> None:
+        # Asking for the number also keeps us from running after a child that writes on and on.
+        count = fcntl.ioctl(self.fd, termios.FIONREAD, NOTHING)
+        if count != NOTHING:
+            data = os.read(self.fd, int.from_bytes(count, sys.byteorder))
+            self._hand_over(self._lines.feed(data))
+
+    def _close_locked(self) -> None:
+        try:
+            self._hand_over(self._lines.flush())
+        finally:
+            self._file.close()
+
+    def _hand_over(self, lines: Iterable[str]) -> None:
+        failure = None
+        for line in lines:
+            try:
+                self._on_line(self.child, line)
+            except Exception as error:  # the other lines are not lost for it
+                failure = failure or error
+            if self._copy_to is not None:
+                _copy(line, self._copy_to)
+        if failure is not None:
+            raise failure
+
+
+class Output:
+    """The one worker that listens to all children of a sandbox. Any thread may call.
+
+    Each pipe that has something is read once a round, so a chatty child starves nobody.
+    """
+
+    def __init__(self, on_line: OnLine) -> None:
+        self.failure: Exception | None = None
+        self._on_line = on_line
+        self._ear, self._bell = os.pipe()
+        if CAN_HEAR:
+            os.set_blocking(self._bell, False)
+        self._worker = Worker("output", self._run)
+        self._monitor = Monitor()
+        # Guarded by _monitor; the tuple is replaced, never changed, so reading it needs no lock:
+        self._pipes: tuple[Pipe, ...] = ()
+        self._is_closed = False
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def add(self, child: ManagedProcess, files: Iterable[IO[bytes] | None], *, copy: bool) -> None:
+        """Listen to a new child's stdout and stderr."""
+        pipes = tuple(
+            Pipe(child, file, name if copy else None, self._on_line)
+            for name, file in zip(("stdout", "stderr"), files, strict=True)
+            if file is not None
+        )
+        with self._monitor:
+            self._pipes += pipes
+        self._ring()
+
+    def drain(self, *, flush: bool = False) -> None:
+        """Hand over all that children have written so far.
+
+        With nothing written this costs a system call a pipe. Not to be called under a lock that
+        ``on_line`` takes.
+        """
+        for pipe in self._pipes:
+            pipe.drain(flush=flush)
+
+    def finish(self, child: ManagedProcess) -> None:
+        """Hand over the last of a child that ended, and close its pipes."""
+        pipes = [pipe for pipe in self._pipes if pipe.child is child]
+        try:
+            for pipe in pipes:
+                pipe.finish()
+        finally:
+            self._forget(pipes)
+            self._ring()  # a worker that still listens to a pipe keeps it open
+
+    def close(self) -> None:
+        """Stop listening. No other call is under way or comes after."""
+        with self._monitor:
+            self._is_closed = True
+        self._ring()
+        if self._worker.join(JOIN_TIME):  # else stuck in somebody's code, with its lock held
+            for pipe in self._pipes:
+                pipe.finish()
+            os.close(self._ear)
+            os.close(self._bell)
+
+    def _run(self) -> None:
+        while True:
+            with self._monitor:
+                if self._is_closed:
+                    return
+                pipes = {pipe.fd: pipe for pipe in self._pipes}
+            poll = select.poll()
+            for fd in (self._ear, *pipes):
+                poll.register(fd, select.POLLIN)
+            for fd, _ in poll.poll():
+                if fd == self._ear:
+                    os.read(fd, CHUNK)
+                else:
+                    self._read(pipes[fd])
+
+    def _read(self, pipe: Pipe) -> None:
+        try:
+            if pipe.read():
+                return
+        except Exception as error:  # one bad line must not leave all children unheard
+            self.failure = self.failure or error
+            return
+        self._forget([pipe])
+
+    def _forget(self, pipes: list[Pipe]) -> None:
+        with self._monitor:
+            self._pipes = tuple(pipe for pipe in self._pipes if pipe not in pipes)
+
+    def _ring(self) -> None:
+        with suppress(BlockingIOError):  # it rings already
+            os.write(self._bell, b"!")
+
+
+def _copy(line: str, name: str) -> None:
+    """Print a line on our own stream of that name, whatever stands there just now."""
+    try:
+        stream = getattr(sys, name)
+        stream.write(line)
+        stream.flush()
+    except Exception:  # closed, replaced or none: not the child's fault, and it is in the logs
+        pass

@@ -1,0 +1,322 @@
+"""A sandbox of local processes: start, hear, freeze, measure and end them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Self
+
+import attrs
+
+from lambda_sim.errors import ShuttingDown, SpawnFailed, WaitTimeout
+from lambda_sim.model.process import ProcessConfig, ProcessRole
+from lambda_sim.process import tree
+from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.freezer import Freezer
+from lambda_sim.process.group import ProcessGroup
+from lambda_sim.process.guard import Guard
+from lambda_sim.process.launch import launch
+from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
+from lambda_sim.process.surroundings import child_environment
+from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
+
+__all__ = ["LocalSandbox", "OnExit"]
+
+OnExit = Callable[[ManagedProcess], None]
+
+SPAWNS = "spawns"
+CLOSED = "closed"
+
+ENDED_KEPT = 100
+
+DEATH_TIME = 5.0
+"""Seconds that a killed process has to vanish; only one stuck in the kernel takes longer."""
+
+ORPHAN_TIME = 1.0
+
+
+@attrs.frozen(eq=False)
+class Member:
+    """A child and what belongs to it."""
+
+    child: ManagedProcess
+    group: ProcessGroup
+    watcher: Worker
+
+    @property
+    def is_live(self) -> bool:
+        return self.group.returncode is None
+
+
+@attrs.frozen(eq=False)
+class Staff:
+    """What the first child calls for: someone to listen, and a guard."""
+
+    output: Output
+    guard: Guard | None
+
+    @classmethod
+    def hire(cls, on_line: OnLine) -> Self:
+        with ExitStack() as undo:
+            output = Output(on_line)
+            undo.callback(output.close)
+            guard = Guard() if CAN_HEAR else None  # there is no /bin/sh where there is no poll
+            if CAN_HEAR:
+                output.start()
+            undo.pop_all()
+            return cls(output, guard)
+
+    def dismiss(self) -> None:
+        with ExitStack() as undo:
+            if self.guard is not None:
+                undo.callback(self.guard.close)
+            undo.callback(self.output.close)
+
+
+class LocalSandbox:
+    """The local processes of one execution environment, and all that is done to them.
+
+    It owns them, the worker that listens to them, a worker for each that waits for its end, and
+    the guard. Nothing runs before the first spawn. Any thread may call anything.
+
+    :param on_line: told each line a child prints, in order for each of its streams, with no lock
+        held but the stream's own.
+    :param on_exit: told of each child that ended, after its last line, with no lock held.
+    """
+
+    def __init__(self, *, on_line: OnLine, on_exit: OnExit) -> None:
+        self._on_line = on_line
+        self._on_exit = on_exit
+        self._freezer = Freezer()
+        self._monitor = Monitor()
+        # Guarded by _monitor, all of it; the tuples are replaced, never changed, and reading one
+        # of these needs no lock:
+        self._staff: Staff | None = None
+        self._members: tuple[Member, ...] = ()
+        self._measured: tuple[Member, ...] = ()
+        self._spawning = 0
+        self._is_closing = False
+        self._is_closed = False
+
+    @property
+    def processes(self) -> list[ManagedProcess]:
+        """All started, oldest first: those alive, and the last hundred that ended."""
+        return [member.child for member in self._members]
+
+    def live(self, role: ProcessRole | None = None) -> list[ManagedProcess]:
+        """Those that have not ended, of one role or all."""
+        return [m.child for m in self._members if m.is_live and role in (None, m.child.role)]
+
+    def spawn(
+        self, config: ProcessConfig, variables: Mapping[str, str], *, generation: int = 0
+    ) -> ManagedProcess:
+        """Start a process.
+
+        :param variables: Lambda's own and the function's; those of the config win over them.
+        :param generation: which start of the environment it belongs to; only kept with it.
+        :raises BinaryNotFound: the command names no executable file.
+        :raises SpawnFailed: the system refused to start it.
+        :raises ShuttingDown: the sandbox is closed.
+
+        AWS: *Using the Lambda Extensions API to create extensions*, Init phase.
+        """
+        environment = child_environment(variables, config)
+        with self._place() as staff, ExitStack() as undo:
+            popen = launch(config, environment, is_heard=CAN_HEAR)
+            if staff.guard is not None:  # before anything else: until now nobody guards it
+                staff.guard.watch(popen.pid)
+            group = ProcessGroup(popen)
+            undo.callback(group.reap)
+            undo.callback(group.kill)
+            child = ManagedProcess(
+                config, group, lambda child, grace: self.stop([child], grace), generation
+            )
+            staff.output.add(child, (popen.stdout, popen.stderr), copy=config.inherit_stdio)
+            undo.callback(staff.output.finish, child)
+            watcher = Worker(f"exit-{popen.pid}", lambda: self._watch(child, group, staff))
+            watcher.start()
+            undo.pop_all()
+            self._admit(Member(child, group, watcher))
+        return child
+
+    def register_pid(self, pid: int) -> None:
+        """Freeze a process that is not a child of ours, too, with its descendants.
+
+        :raises FreezeError: there is no such process, or stopping it would stop ourselves.
+        """
+        self._freezer.register(pid)
+
+    def freeze(self) -> int:
+        """Stop all processes and their descendants; how many are stopped now.
+
+        A process that was stopped by other means is woken by the next thaw, too.
+
+        :raises FreezeError: some could not be stopped; all others are.
+
+        AWS: *Lambda execution environment lifecycle*.
+        """
+        return self._freezer.freeze([member.group for member in self._members if member.is_live])
+
+    def thaw(self) -> None:
+        """Let run what was frozen and still lives.
+
+        :raises FreezeError: some could not be woken; all others are.
+        """
+        self._freezer.thaw()
+
+    def drain(self, flush: bool = False) -> None:
+        """Hand over all lines that children have written before this call.
+
+        Not to be called under a lock that ``on_line`` takes.
+
+        :param flush: unfinished lines too.
+        """
+        staff = self._staff
+        if staff is not None:
+            staff.output.drain(flush=flush)
+
+    def peak_memory_bytes(self) -> int | None:
+        """The greatest memory the processes were seen to have; None before the first.
+
+        One that ended counts until another of its role and name is started.
+
+        AWS: *Telemetry API Event schema reference*, platform.report, maxMemoryUsedMB.
+        """
+        measured = self._measured
+        return sum(member.group.peak_bytes() for member in measured) if measured else None
+
+    def stop(self, children: Iterable[object], grace: float) -> None:
+        """End some together: thaw, SIGTERM to their groups, SIGKILL after the grace, reap.
+
+        When it returns they and their descendants are gone; those that ended before, or are
+        not ours, are left.
+
+        :param grace: seconds for them all; 0 kills at once.
+
+        AWS: *Lambda execution environment lifecycle*, Shutdown phase.
+        """
+        wanted = set(children)
+        groups = [m.group for m in self._members if m.child in wanted and m.is_live]
+        for group in groups:
+            group.end()
+        # Known by name while their parents live, to be seen gone afterwards.
+        orphans = [
+            known for group in groups for pid in group.descendants() if (known := tree.process(pid))
+        ]
+        if grace > 0:
+            self._freezer.release(groups)
+            for group in groups:
+                group.terminate()
+            _await_all(groups, Deadline.after(grace))
+        for group in groups:
+            group.kill()
+        _await_all(groups, Deadline.after(DEATH_TIME))
+        tree.asked_until(lambda: not any(map(tree.is_alive, orphans)), ORPHAN_TIME)
+
+    def close(self, grace: float = 0.0) -> None:
+        """End all processes, and what listened to and guarded them. Twice is fine.
+
+        What a callback raised meanwhile is raised here.
+
+        :param grace: seconds between SIGTERM and SIGKILL, for all together; 0 kills at once.
+        """
+        with self._monitor as monitor:
+            if self._is_closing:
+                monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="closing")
+                return
+            self._is_closing = True
+            monitor.wait_until(
+                SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
+            )
+        with ExitStack() as undo:
+            undo.callback(self._closed)
+            undo.callback(self._dismiss)
+            undo.callback(self._join_watchers)
+            undo.callback(lambda: self.stop(self.live(), grace))
+            undo.callback(self._freezer.close)
+
+    # A spawn
+
+    @contextmanager
+    def _place(self) -> Iterator[Staff]:
+        """A place for one spawn, which a close waits for."""
+        with self._monitor:
+            if self._is_closing:
+                raise ShuttingDown("the sandbox is closed: no process can be started")
+            self._spawning += 1
+        try:
+            yield self._staff or self._hire()
+        finally:
+            with self._monitor as monitor:
+                self._spawning -= 1
+                monitor.changed(SPAWNS)
+
+    def _hire(self) -> Staff:
+        """The staff: of two that are hired at one time, the first stays."""
+        try:
+            mine = Staff.hire(self._on_line)
+        except OSError as error:
+            raise SpawnFailed(f"could not start what listens to processes: {error}") from error
+        with self._monitor:
+            staff = self._staff = self._staff or mine
+        if staff is not mine:
+            mine.dismiss()
+        return staff
+
+    def _admit(self, new: Member) -> None:
+        ended = {member for member in self._members if not member.is_live}
+        old = [member for member in self._members if member in ended][:-ENDED_KEPT]
+        with self._monitor:
+            self._members = (*(m for m in self._members if m not in old), new)
+            self._measured = (
+                *(m for m in self._measured if not (m in ended and _replaces(new.child, m.child))),
+                new,
+            )
+
+    # An end
+
+    def _watch(self, child: ManagedProcess, group: ProcessGroup, staff: Staff) -> None:
+        """See one child to its end."""
+        group.await_end()
+        group.kill()  # the rest of it; its leader lies unreaped, so the id is still its own
+        try:
+            staff.output.finish(child)
+        finally:
+            if staff.guard is not None:
+                staff.guard.forget(group.pid)
+            group.reap()
+            self._on_exit(child)
+
+    def _join_watchers(self) -> None:
+        members = self._members
+        for member in members:
+            if not member.watcher.join(DEATH_TIME):
+                member.group.abandon()
+        for member in members:
+            if member.watcher.failure is not None:
+                raise member.watcher.failure
+
+    def _dismiss(self) -> None:
+        staff = self._staff
+        if staff is not None:
+            staff.dismiss()
+            if staff.output.failure is not None:
+                raise staff.output.failure
+
+    def _closed(self) -> None:
+        with self._monitor as monitor:
+            self._is_closed = True
+            monitor.changed(CLOSED)
+
+
+def _replaces(new: ManagedProcess, old: ManagedProcess) -> bool:
+    return (new.role, new.name) == (old.role, old.name)
+
+
+def _await_all(groups: Iterable[ProcessGroup], deadline: Deadline) -> None:
+    """Wait for the ends that come in time."""
+    for group in groups:
+        try:
+            group.wait(deadline, f"the end of process {group.pid}")
+        except WaitTimeout:
+            continue

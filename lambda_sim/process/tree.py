@@ -1,0 +1,100 @@
+"""Who descends from a process and what became of it, as the kernel tells it now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import psutil
+
+from lambda_sim.sync import Deadline, Monitor
+
+__all__ = ["asked_until", "children", "descendants", "is_alive", "is_at_rest", "process"]
+
+PAUSE = 0.0005
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, none when it is gone."""
+    if not _kernel_lists_children():
+        found = process(pid)
+        try:
+            return [child.pid for child in found.children()] if found else []
+        except psutil.Error:
+            return []
+    pids: list[int] = []
+    try:
+        # A child belongs to the thread that forked it.
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            pids += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return pids
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """Everyone below the roots, parents before their children; neither the roots nor ourselves."""
+    above = list(roots)
+    seen = {os.getpid(), *above}
+    found: list[int] = []
+    for parent in above:
+        new = [pid for pid in children(parent) if pid not in seen]
+        seen.update(new)
+        found += new
+        above += new  # grows while it is walked: theirs come next
+    return found
+
+
+def process(pid: int) -> psutil.Process | None:
+    """A process and its start time, which tells it from a later one of the same id."""
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_alive(known: psutil.Process) -> bool:
+    """Whether the very same process is there and has not ended."""
+    try:
+        return known.is_running() and known.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def is_at_rest(pid: int) -> bool:
+    """Whether a process is stopped, or ended."""
+    try:
+        if _kernel_lists_children():
+            # "pid (name) state ...", and a name may hold anything.
+            return read(f"/proc/{pid}/stat").rpartition(b")")[2][1:2] in b"TtZX"
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        return True
+
+
+def asked_until(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Ask until it is so or the time is over: nobody is woken for processes that are not ours."""
+    deadline = Deadline.after(seconds)
+    monitor = Monitor()
+    while not (answer := is_so()) and deadline.remaining():
+        with monitor:
+            monitor.wait_for_change(monitor.version, Deadline.after(PAUSE))
+    return answer
+
+
+def read(path: str) -> bytes:
+    """A small file of the kernel's, at one go and without what ``open`` adds."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 65_536)
+    finally:
+        os.close(fd)
+
+
+@cache
+def _kernel_lists_children() -> bool:
+    pid = os.getpid()
+    return os.path.exists(f"/proc/{pid}/task/{pid}/children")

@@ -1,0 +1,560 @@
+"""Simulator: the blocking public API over one execution environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import attrs
+
+from lambda_sim import evidence
+from lambda_sim.conductor import Conductor
+from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
+from lambda_sim.lifecycle.effects import Topic
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.lifecycle.machine import Life, Machine
+from lambda_sim.model import variables
+from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
+from lambda_sim.model.extension import RegisteredExtension, ShutdownReason
+from lambda_sim.model.invocation import Invocation, InvocationState
+from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
+from lambda_sim.model.telemetry import Fact, LogRecord, TelemetryEvent
+from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.sandbox import LocalSandbox
+from lambda_sim.router import Router
+from lambda_sim.streams import InvocationStream
+from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline
+from lambda_sim.telemetry import schema, text
+from lambda_sim.telemetry.dispatcher import Dispatcher
+from lambda_sim.wire.application import Application
+from lambda_sim.wire.extensions_api import ExtensionsApi
+from lambda_sim.wire.runtime_api import RuntimeApi
+from lambda_sim.wire.server import WireServer
+from lambda_sim.wire.telemetry_api import TelemetryApi
+
+__all__ = ["Simulator"]
+
+T = TypeVar("T")
+
+CLOSE_GRACE = 0.3
+"""Seconds between SIGTERM and SIGKILL when a simulator closes at once."""
+
+SHUTDOWN_SLACK = 5.0
+"""Seconds beyond the configured time that a graceful shutdown may take before it is cut."""
+
+
+class Simulator:
+    """One execution environment of a Lambda function, on this machine.
+
+    A context manager: entering starts it, leaving closes it. Any thread may call any method.
+    Every wait has a timeout in seconds and raises WaitTimeout, or ShuttingDown if the simulator
+    closes meanwhile.
+
+    :param config: the settings; or give them as keywords.
+    :param clock: where time comes from; a ManualClock in tests of time itself.
+    :raises ConfigurationError: a setting can't be used; it names the field.
+
+    AWS: *Understanding the Lambda execution environment lifecycle*.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig | None = None,
+        /,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        **config_fields: Any,
+    ) -> None:
+        if config is None:
+            config = SimulatorConfig(**config_fields)
+        elif config_fields:
+            config = attrs.evolve(config, **config_fields)
+        self.config = config
+        self._clock = clock
+        self._extensions = [*config.extensions, *found_extensions(config.extensions_dir)]
+        self._environment = ExecutionEnvironment(
+            config, clock=clock, extensions=[one.name for one in self._extensions]
+        )
+        self._sandbox = LocalSandbox(on_line=self._on_line, on_exit=self._on_exit)
+        self._conductor = Conductor(
+            self._environment,
+            self._sandbox,
+            config,
+            extensions=self._extensions,
+            variables=self._variables,
+            clock=clock,
+        )
+        self._server: WireServer | None = None
+        self._undo = ExitStack()
+        self._cleared_at = 0
+
+    # --- Starting and ending --------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Listen, and begin the init phase. A second call does nothing.
+
+        :raises StartError: the port is taken, or the host is not ours.
+        :raises FreezeError: a process to freeze is not there.
+        :raises ShuttingDown: it was closed; make another.
+        """
+        if self._server is not None:
+            return self
+        if self.phase is SimulatorPhase.SHUTTING_DOWN:
+            raise ShuttingDown("the simulator is closed; make another to start again")
+        environment = self._environment
+        with ExitStack() as undo:
+            server = WireServer(
+                Application(self._routes()),
+                name="runtime-api",
+                host=self.config.host,
+                port=self.config.port,
+                on_hangup=environment.hung_up,
+            )
+            self._server = undo.enter_context(server)
+            undo.callback(self._sandbox.close, CLOSE_GRACE)
+            for pid in (self.config.runtime_pid, *self.config.extension_pids):
+                if pid is not None:
+                    self._sandbox.register_pid(pid)
+            dispatcher = Dispatcher(self.config, clock=self._clock, on_dropped=environment.dropped)
+            router = Router(environment, dispatcher)
+            router.start()
+            undo.callback(router.close)
+            self._conductor.start()
+            undo.callback(self._conductor.close)
+            # Undone first, so that parked polls are gone before their handlers are joined.
+            undo.callback(environment.close)
+            environment.gauges = self._sandbox
+            with environment as machine:
+                machine.start()
+            self._undo = undo.pop_all()
+        return self
+
+    def close(self) -> None:
+        """End at once: processes, connections, threads and waits. A second call does nothing."""
+        if self._server is None:
+            self._environment.close()
+        self._undo.close()
+
+    def shutdown(self) -> None:
+        """The same as :meth:`close`."""
+        self.close()
+
+    def graceful_shutdown(self, reason: ShutdownReason = ShutdownReason.SPINDOWN) -> None:
+        """End as Lambda does, then close: the runtime first, then SHUTDOWN to extensions, time
+        for them to clean up, the last telemetry. A second call does nothing.
+
+        AWS: *Extensions API*, Shutdown phase.
+        """
+        reason = ShutdownReason(reason)
+        if self._server is not None:
+            with self._environment as machine:
+                machine.begin_shutdown(reason)
+            limit = self.config.shutdown_timeout + SHUTDOWN_SLACK
+            # Whatever holds it up beyond that is cut by close.
+            with suppress(WaitTimeout, ShuttingDown):
+                self._wait(Topic.PHASE, _if(lambda machine: machine.is_ended), limit, "the end")
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- Readings -------------------------------------------------------------------------------
+
+    @property
+    def addr(self) -> tuple[str, int]:
+        """Where it listens.
+
+        :raises ShuttingDown: it was not started.
+        """
+        if self._server is None:
+            raise ShuttingDown("the simulator was not started: use it in a with statement")
+        return self._server.address
+
+    @property
+    def runtime_api(self) -> str:
+        """``host:port``, as in ``AWS_LAMBDA_RUNTIME_API``."""
+        host, port = self.addr
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def runtime_api_url(self) -> str:
+        return f"http://{self.runtime_api}"
+
+    @property
+    def phase(self) -> SimulatorPhase:
+        return self._read(lambda machine: machine.phase)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the current generation's init is over."""
+        return self._read(lambda machine: machine.life is Life.RUNNING)
+
+    @property
+    def init_error(self) -> str | None:
+        """``type: message`` of the last init that failed."""
+        return self._read(lambda machine: machine.init_error)
+
+    @property
+    def registered_extensions(self) -> list[RegisteredExtension]:
+        """The current generation's extensions, in the order they registered."""
+        return self._read(lambda machine: [one.registered for one in machine.registry])
+
+    @property
+    def extension_count(self) -> int:
+        return self._read(lambda machine: len(machine.registry))
+
+    @property
+    def invocation_states(self) -> list[InvocationState]:
+        """Every invocation that history holds, oldest first."""
+        return self._read(lambda machine: [self._state(one) for one in machine.ledger])
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the processes are stopped just now."""
+        return self._read(lambda machine: machine.frost.is_frozen)
+
+    @property
+    def freeze_mode(self) -> FreezeMode:
+        return self.config.freeze_mode
+
+    @property
+    def freeze_epoch(self) -> int:
+        """How many thaw orders there were: one for each enqueue, in any mode."""
+        return self._read(lambda machine: machine.frost.epoch)
+
+    @property
+    def parked(self) -> int:
+        """Callers waiting in a Next, the runtime's and the extensions'."""
+        return self._read(lambda machine: machine.parked)
+
+    @property
+    def telemetry_events(self) -> list[TelemetryEvent]:
+        """Captured events in the order they were emitted, since the last clearing."""
+        return self._events(
+            self._read(lambda machine: machine.chronicle.history.since(self._cleared_at))
+        )
+
+    @property
+    def processes(self) -> list[ManagedProcess]:
+        """The processes that were spawned or declared; ended ones for a while."""
+        return list(self._sandbox.processes)
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        """The environment's log, oldest first, as far as history holds it."""
+        facts = self._read(lambda machine: machine.chronicle.history.since(0))
+        return [line for fact in facts for line in text.log_records(fact, self.config)]
+
+    # --- Invoking -------------------------------------------------------------------------------
+
+    def enqueue(self, invocation: Invocation) -> str:
+        """Put an invocation in the queue; its request id.
+
+        :raises ConfigurationError: its id belongs to an invocation that is not over.
+        :raises ShuttingDown: the simulator was not started, or is ending.
+        """
+        self._require_started()
+        return self._environment.enqueue(invocation)
+
+    def enqueue_payload(self, payload: Any) -> str:
+        """Put an invocation of any JSON value in the queue; its request id.
+
+        :raises ConfigurationError: the payload is no JSON value, or too large.
+        """
+        return self.enqueue(Invocation(payload))
+
+    def invoke(self, payload: Any | Invocation, *, timeout: float | None = None) -> InvocationState:
+        """Enqueue, and wait for the answer. A function error is a result, not an exception.
+
+        :param timeout: seconds that the caller waits; None leaves it to the function's own
+            timeout, which the AWS rule set enforces.
+        """
+        invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
+        request_id = self.enqueue(invocation)
+        return self._complete(request_id, self._patience(invocation, timeout))
+
+    def invoke_stream(
+        self, payload: Any | Invocation, *, timeout: float | None = None
+    ) -> InvocationStream:
+        """Enqueue, and hand out the response's pieces as they come.
+
+        :param timeout: seconds that the caller waits for the whole of it.
+        """
+        invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
+        request_id = self.enqueue(invocation)
+        deadline = self._patience(invocation, timeout)
+        return InvocationStream(
+            request_id,
+            lambda index: self._environment.wait_for_chunk(request_id, index, deadline),
+            lambda: self._complete(request_id, deadline),
+        )
+
+    def get_invocation_state(self, request_id: str) -> InvocationState | None:
+        """What is known of an invocation now; None for an unknown id."""
+        return self._read(
+            lambda machine: (
+                self._state(record) if (record := machine.ledger.get(request_id)) else None
+            )
+        )
+
+    # --- Waiting --------------------------------------------------------------------------------
+
+    def wait_for_invocation_complete(
+        self, request_id: str, timeout: float = 5.0
+    ) -> InvocationState:
+        """Block until the caller of Invoke would have its answer. Extensions are not waited for.
+
+        :raises InvocationNotFound: the id is unknown.
+        """
+        return self._complete(request_id, Deadline.after(timeout))
+
+    def wait_for(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
+        """Block until a condition holds. It is called with no lock held, after every change and
+        at least every 20 ms, so it may look at the outside world."""
+        with self._evidence(timeout):
+            what = f"condition {getattr(condition, '__qualname__', condition)!r}"
+            self._environment.wait_for(condition, Deadline.after(timeout), what)
+
+    def wait_for_phase(self, phase: SimulatorPhase, timeout: float = 5.0) -> None:
+        """Block until the environment has got as far as a phase, or beyond."""
+        order = list(SimulatorPhase)
+        self._wait(
+            Topic.PHASE,
+            _if(lambda machine: order.index(machine.phase) >= order.index(phase)),
+            timeout,
+            f"phase {phase.name}",
+        )
+
+    def wait_for_frozen(self, timeout: float = 5.0) -> None:
+        """Block until the processes are stopped."""
+        frozen = _if(lambda machine: machine.frost.is_frozen)
+        self._wait(Topic.FROZEN, frozen, timeout, "the processes to be frozen")
+
+    def wait_for_extensions(self, count: int, timeout: float = 5.0) -> None:
+        """Block until so many extensions have registered."""
+        enough = _if(lambda machine: len(machine.registry) >= count)
+        self._wait(Topic.EXTENSIONS, enough, timeout, f"{count} extensions to register")
+
+    def wait_for_parked(self, count: int, timeout: float = 5.0) -> None:
+        """Block until so many callers wait in a Next."""
+        enough = _if(lambda machine: machine.parked >= count)
+        self._wait(Topic.PARKED, enough, timeout, f"{count} callers parked in Next")
+
+    def wait_for_extensions_ready(self, request_id: str, timeout: float = 5.0) -> None:
+        """Block until every extension that got an invocation's INVOKE has asked for Next.
+
+        :raises InvocationNotFound: the id is unknown.
+        """
+        record = self._environment.record(request_id)
+        ready = _if(lambda machine: _is_ready(record))
+        self._wait(Topic.READINESS, ready, timeout, f"extensions to be ready after {request_id}")
+
+    def wait_for_telemetry(
+        self, event_type: str, *, count: int = 1, timeout: float = 5.0
+    ) -> list[TelemetryEvent]:
+        """Block until so many events of a type were captured since the last clearing; all of
+        them."""
+
+        def find(machine: Machine) -> list[Fact] | None:
+            facts = machine.chronicle.history.since(self._cleared_at)
+            found = [fact for fact in facts if schema.type_of(fact) == event_type]
+            return found if len(found) >= count else None
+
+        what = f"{count} telemetry events of type {event_type}"
+        return self._events(self._wait(Topic.TELEMETRY, find, timeout, what))
+
+    def are_extensions_ready(self, request_id: str) -> bool:
+        """Whether no extension is at work on an invocation any more.
+
+        :raises InvocationNotFound: the id is unknown.
+        """
+        record = self._environment.record(request_id)
+        return self._read(lambda machine: _is_ready(record))
+
+    def get_extension_overhead_ms(self, request_id: str) -> float | None:
+        """Milliseconds from the runtime's end to the last extension's; None until that is known.
+
+        :raises InvocationNotFound: the id is unknown.
+        """
+        record = self._environment.record(request_id)
+        return self._read(lambda machine: record.extension_overhead_ms)
+
+    def mark_initialized(self) -> None:
+        """End the init phase by hand, and with it registration."""
+        self._require_started()
+        with self._environment as machine:
+            machine.mark_initialized()
+
+    # --- Telemetry ------------------------------------------------------------------------------
+
+    def enable_telemetry_capture(self) -> None:
+        """Nothing: events are captured from the start. Here for those who know the crate."""
+
+    def clear_telemetry_events(self) -> None:
+        """Forget the events captured so far; the log keeps its lines."""
+        self._cleared_at = self._read(lambda machine: machine.chronicle.history.position)
+
+    def get_telemetry_events_by_type(self, event_type: str) -> list[TelemetryEvent]:
+        """Captured events of one type, such as ``platform.start``."""
+        return [event for event in self.telemetry_events if event.type == event_type]
+
+    def follow_logs(self) -> Iterator[LogRecord]:
+        """The log's records from the first on, as they come, until the simulator closes."""
+        position = 0
+
+        def find(machine: Machine) -> tuple[list[Fact], int] | None:
+            facts = machine.chronicle.history.since(position)
+            return (facts, machine.chronicle.history.position) if facts else None
+
+        while True:
+            try:
+                facts, position = self._environment.wait_until(
+                    Topic.TELEMETRY, find, Deadline(None), "log records"
+                )
+            except ShuttingDown:
+                return
+            for fact in facts:
+                yield from text.log_records(fact, self.config)
+
+    # --- Processes and freezing -----------------------------------------------------------------
+
+    def spawn_process(
+        self, command: str | os.PathLike[str] | Sequence[str], role: ProcessRole
+    ) -> ManagedProcess:
+        """Start a process with Lambda's variables, watched and frozen with the environment.
+
+        :raises BinaryNotFound, SpawnFailed: it can't run.
+        """
+        return self.spawn_process_with_config(ProcessConfig(command, role))
+
+    def spawn_process_with_config(self, config: ProcessConfig) -> ManagedProcess:
+        """Start a process as its config says.
+
+        :raises BinaryNotFound, SpawnFailed: it can't run.
+        """
+        self._require_started()
+        child = self._conductor.spawn(config)
+        assert isinstance(child, ManagedProcess)
+        return child
+
+    def register_freeze_pid(self, pid: int) -> None:
+        """Freeze one more process, and its children, with the environment.
+
+        :raises FreezeError: there is no such process, or it is our own.
+        """
+        self._sandbox.register_pid(pid)
+
+    def lambda_env_vars(self) -> dict[str, str]:
+        """The variables that Lambda sets for a runtime, and the function's own.
+
+        AWS: *Working with Lambda environment variables*.
+        """
+        return self._variables(ProcessRole.RUNTIME)
+
+    # --- Within ---------------------------------------------------------------------------------
+
+    def _routes(self) -> list[Any]:
+        environment = self._environment
+        return [
+            *RuntimeApi(environment).routes(),
+            *ExtensionsApi(environment, self.config).routes(),
+            *TelemetryApi(environment, self.config.rules).routes(),
+        ]
+
+    def _variables(self, role: ProcessRole) -> dict[str, str]:
+        if role is ProcessRole.RUNTIME:
+            return variables.runtime_variables(self.config, self.runtime_api)
+        return variables.extension_variables(self.config, self.runtime_api)
+
+    def _on_line(self, child: ManagedProcess, line: str) -> None:
+        self._environment.log(child.role, child.name, line)
+
+    def _on_exit(self, child: ManagedProcess) -> None:
+        self._environment.process_exited(
+            child.role, child.name, child.returncode or 0, child.generation
+        )
+
+    def _require_started(self) -> None:
+        if self._server is None:
+            raise ShuttingDown("the simulator was not started: use it in a with statement")
+
+    def _read(self, question: Callable[[Machine], T]) -> T:
+        with self._environment as machine:
+            return question(machine)
+
+    def _state(self, record: Record) -> InvocationState:
+        return record.snapshot(text.tail(record.facts, self.config))
+
+    def _events(self, facts: Sequence[Fact]) -> list[TelemetryEvent]:
+        return [schema.event_of(fact, self.config) for fact in facts]
+
+    def _patience(self, invocation: Invocation, timeout: float | None) -> Deadline:
+        if timeout is not None or self.config.rules.enforces_timeouts:
+            return Deadline.after(timeout)
+        own = invocation.timeout or self.config.invocation_timeout
+        return Deadline.after(self.config.init_timeout + own)
+
+    def _complete(self, request_id: str, deadline: Deadline) -> InvocationState:
+        with self._evidence(deadline.remaining()):
+            record = self._environment.wait_for_answer(request_id, deadline)
+        return self._read(lambda machine: self._state(record))
+
+    def _wait(
+        self, topic: Topic, find: Callable[[Machine], T | None], timeout: float, what: str
+    ) -> T:
+        self._require_started()
+        with self._evidence(timeout):
+            return self._environment.wait_until(topic, find, Deadline.after(timeout), what)
+
+    @contextmanager
+    def _evidence(self, timeout: float | None) -> Iterator[None]:
+        """A wait that fails says what it waited for, and what the environment looked like."""
+        try:
+            yield
+        except WaitTimeout as error:
+            late = WaitTimeout(error.what, timeout)
+            for note in self._read(evidence.of_machine):
+                late.add_note(note)
+            for note in evidence.of_processes(self.processes, self.logs):
+                late.add_note(note)
+            raise late from None
+
+
+def found_extensions(directory: str | None) -> list[ProcessConfig]:
+    """The external extensions in a directory, by file name.
+
+    AWS: *Extensions API*: files directly in /opt/extensions, each an extension.
+    """
+    if directory is None:
+        return []
+    try:
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError as error:
+        allowed = f"a directory that can be read ({error.strerror})"
+        raise ConfigurationError("extensions_dir", directory, allowed) from error
+    return [
+        ProcessConfig(os.path.abspath(entry.path), ProcessRole.EXTENSION)
+        for entry in entries
+        if entry.is_file()
+    ]
+
+
+def _if(question: Callable[[Machine], bool]) -> Callable[[Machine], bool | None]:
+    """A question whose answer no means wait."""
+    return lambda machine: question(machine) or None
+
+
+def _is_ready(record: Record) -> bool:
+    return record.readiness.is_complete and (record.is_complete or not record.had_extensions)

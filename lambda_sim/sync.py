@@ -1,0 +1,215 @@
+"""Waiting: clocks, deadlines, monitors and workers. No other file says Condition or Thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import attrs
+
+from lambda_sim.errors import ShuttingDown, WaitTimeout
+
+__all__ = ["NEVER", "SYSTEM_CLOCK", "Clock", "Deadline", "Monitor", "Topic", "Worker"]
+
+T = TypeVar("T")
+
+Topic = Hashable
+"""What a waiter waits for: an enum member, or an id for a question about one thing."""
+
+ANY: Topic = "any change"
+
+
+class Clock(Protocol):
+    """Where time comes from: one hand to measure durations, another to read printed times off."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow, from an unknown start."""
+
+    def time(self) -> float:
+        """Seconds since the epoch, UTC: what AWS prints."""
+
+    def wait(self, condition: threading.Condition, until: float | None) -> None:
+        """Sleep on a held condition until notified, or until the monotonic hand stands there."""
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+    def wait(self, condition: threading.Condition, until: float | None) -> None:
+        condition.wait(None if until is None else until - time.monotonic())
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+@attrs.frozen
+class Deadline:
+    """A moment on a clock's monotonic hand; ``at=None`` never comes."""
+
+    at: float | None
+    clock: Clock = SYSTEM_CLOCK
+
+    @classmethod
+    def after(cls, seconds: float | None, clock: Clock = SYSTEM_CLOCK) -> Deadline:
+        """The moment so many seconds from now; None is never."""
+        return cls(None if seconds is None else clock.monotonic() + seconds, clock)
+
+    def remaining(self) -> float | None:
+        """Seconds left, never negative; None when the moment never comes."""
+        return None if self.at is None else max(0.0, self.at - self.clock.monotonic())
+
+    def earlier_of(self, other: Deadline) -> Deadline:
+        """Whichever of the two comes first."""
+        if self.at is None or (other.at is not None and other.at < self.at):
+            return other
+        return self
+
+
+NEVER = Deadline(None)
+
+
+class _Waiters:
+    """One topic's condition, and how many sleep on it."""
+
+    __slots__ = ("condition", "count")
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self.condition = threading.Condition(lock)
+        self.count = 0
+
+
+class Monitor:
+    """One lock, and a condition for each topic somebody is waiting on just now.
+
+    ``with monitor:`` holds the lock. A topic costs nothing until someone waits for it, so
+    there may be as many topics as there are questions.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Guarded by _lock, all of it:
+        self._waiters: dict[Topic, _Waiters] = {}
+        self._closed = False
+        self._version = 0
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether waits end with ShuttingDown. The lock is held."""
+        return self._closed
+
+    @property
+    def version(self) -> int:
+        """How many changes were announced. The lock is held."""
+        return self._version
+
+    def changed(self, *topics: Topic) -> None:
+        """Wake those whose question a change may answer. The lock is held."""
+        self._version += 1
+        waiters = self._waiters
+        if waiters:
+            for topic in (*topics, ANY):
+                found = waiters.get(topic)
+                if found is not None:
+                    found.condition.notify_all()
+
+    def close(self) -> None:
+        """End every wait with ShuttingDown, now and from now on. The lock is held."""
+        self._closed = True
+        self._version += 1
+        for waiters in self._waiters.values():
+            waiters.condition.notify_all()
+
+    def wait_until(
+        self, topic: Topic, find: Callable[[], T | None], deadline: Deadline, *, what: str
+    ) -> T:
+        """The one wait loop in the house. The lock is held on entry and on exit.
+
+        What is already there is handed over first, also by a monitor that closed.
+
+        :raises WaitTimeout: the deadline passed and the answer was still None.
+        :raises ShuttingDown: the owner closed first.
+        """
+        while (found := find()) is None:
+            if self._closed:
+                raise ShuttingDown(f"closed while waiting for {what}")
+            if deadline.remaining() == 0.0:
+                raise WaitTimeout(what)
+            self._sleep(topic, deadline)
+        return found
+
+    def wait_for_change(self, since: int, deadline: Deadline) -> int:
+        """Sleep until anything changed after version ``since``; the version now. Lock held."""
+        while self._version == since and not self._closed:
+            if deadline.remaining() == 0.0:
+                break
+            self._sleep(ANY, deadline)
+        return self._version
+
+    def _sleep(self, topic: Topic, deadline: Deadline) -> None:
+        waiters = self._waiters.get(topic)
+        if waiters is None:
+            waiters = self._waiters[topic] = _Waiters(self._lock)
+        waiters.count += 1
+        try:
+            deadline.clock.wait(waiters.condition, deadline.at)
+        finally:
+            waiters.count -= 1
+            if not waiters.count:
+                del self._waiters[topic]
+
+
+class Worker:
+    """A named daemon thread that is joined; what it raises is kept for whoever asks.
+
+    Daemon, so that a forgotten close never hangs the interpreter's exit.
+    """
+
+    def __init__(self, name: str, run: Callable[[], None]) -> None:
+        self.failure: BaseException | None = None
+        self._run = run
+        self._thread = threading.Thread(
+            target=self._guarded, name=f"lambda-sim:{name}", daemon=True
+        )
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is this very worker, which can't join itself."""
+        return threading.current_thread() is self._thread
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for the end; whether it came in time. A worker that never started has ended."""
+        if self._thread.ident is not None and not self.is_current:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # kept, and shown by the owner's close
+            self.failure = error

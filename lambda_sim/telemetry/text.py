@@ -1,0 +1,171 @@
+"""The environment's log as CloudWatch shows it, line by line. Pure.
+
+AWS: *Viewing CloudWatch logs for Lambda functions*; *Configuring JSON and plain text log formats*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lambda_sim.model import protocol, telemetry
+from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.extension import EventType
+from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.telemetry import (
+    Fact,
+    InvocationFact,
+    LogLine,
+    LogRecord,
+    Status,
+    TelemetryEventType,
+)
+from lambda_sim.telemetry import schema
+
+__all__ = ["log_records", "tail"]
+
+
+def log_records(fact: Fact, config: SimulatorConfig) -> list[LogRecord]:
+    """The log lines that a fact leaves, without their newlines; often none.
+
+    The platform's lines are text or JSON after the config's log format; what processes write
+    passes as it is. There is no INIT_START line: it names a runtime version, and there is none.
+    """
+    if isinstance(fact, LogLine):
+        line = fact.message.removesuffix("\n")
+        return [_record(fact, fact.source, fact.name, fact.request_id, line)]
+    request_id = fact.request_id if isinstance(fact, InvocationFact) else None
+    return [
+        _record(fact, TelemetryEventType.PLATFORM, config.function_name, request_id, line)
+        for line in _platform_lines(fact, config)
+    ]
+
+
+def tail(facts: Sequence[Fact], config: SimulatorConfig) -> str:
+    """The last 4 KB of an invocation's log, cut between characters.
+
+    AWS API reference: *Invoke*, LogResult.
+    """
+    limit = protocol.LOG_TAIL_BYTES
+    lines: list[bytes] = []
+    size = 0
+    for fact in reversed(facts):
+        for record in reversed(log_records(fact, config)):
+            lines.append(f"{record.message}\n".encode("utf-8", "replace"))
+            size += len(lines[-1])
+        if size >= limit:
+            break
+    # All of it is good UTF-8, so what can't be decoded is a character cut in two at the front.
+    return b"".join(reversed(lines))[-limit:].decode(errors="ignore")
+
+
+def _record(
+    fact: Fact,
+    source: TelemetryEventType,
+    name: str,
+    request_id: RequestId | None,
+    line: str,
+) -> LogRecord:
+    return LogRecord(
+        time=datetime.fromtimestamp(fact.time, UTC),
+        source=source.value,
+        name=name,
+        request_id=request_id,
+        message=line,
+    )
+
+
+def _platform_lines(fact: Fact, config: SimulatorConfig) -> list[str]:
+    if config.log_format == "JSON":
+        is_detail = _DETAILS.get(type(fact))
+        if is_detail is not None and is_detail(fact, config):
+            return []
+        return [schema.encoded(fact, config).decode()]
+    lines_of = _TEXT.get(type(fact))
+    return [] if lines_of is None else lines_of(fact)
+
+
+def _outcome(status: Status, error_type: str | None) -> list[str]:
+    """The fields that say how something failed; a timeout says it all."""
+    if status is Status.SUCCESS:
+        return []
+    fields = [f"Status: {status.value}"]
+    if error_type is not None and status is not Status.TIMEOUT:
+        fields.append(f"Error Type: {error_type}")
+    return fields
+
+
+def _listed(values: Iterable[str]) -> str:
+    return f"[{', '.join(values)}]"
+
+
+def _start(fact: telemetry.Start) -> list[str]:
+    return [f"START RequestId: {fact.request_id} Version: {fact.version}"]
+
+
+def _report(fact: telemetry.Report) -> list[str]:
+    fields = [
+        f"REPORT RequestId: {fact.request_id}",
+        f"Duration: {fact.duration_ms:.2f} ms",
+        f"Billed Duration: {fact.billed_duration_ms} ms",
+        f"Memory Size: {fact.memory_size_mb} MB",
+        f"Max Memory Used: {fact.max_memory_used_mb} MB",
+    ]
+    if fact.init_duration_ms is not None:
+        fields.append(f"Init Duration: {fact.init_duration_ms:.2f} ms")
+    # The line of an invocation that did not fail, or whose handler did, ends in a tab at AWS.
+    fields += ([] if fact.by_runtime else _outcome(fact.status, fact.error_type)) or [""]
+    return [f"END RequestId: {fact.request_id}", "\t".join(fields)]
+
+
+def _init_report(fact: telemetry.InitReport) -> list[str]:
+    if fact.status is Status.SUCCESS:
+        return []
+    fields = [f"INIT_REPORT Init Duration: {fact.duration_ms:.2f} ms", f"Phase: {fact.phase}"]
+    return ["\t".join(fields + _outcome(fact.status, fact.error_type))]
+
+
+def _extension(fact: telemetry.ExtensionSettled) -> list[str]:
+    events = _listed(one.value for one in EventType if one in fact.events)
+    fields = ["EXTENSION", f"Name: {fact.name}", f"State: {fact.state}", f"Events: {events}"]
+    if fact.error_type is not None:
+        fields.append(f"Error Type: {fact.error_type}")
+    return ["\t".join(fields)]
+
+
+def _subscription(fact: telemetry.Subscribed) -> list[str]:
+    types = _listed(one.value.capitalize() for one in TelemetryEventType if one in fact.types)
+    return [f"TELEMETRY\tName: {fact.name}\tState: {fact.state}\tTypes: {types}"]
+
+
+_TEXT: dict[type[Fact], Callable[[Any], list[str]]] = {
+    telemetry.Start: _start,
+    telemetry.Report: _report,
+    telemetry.InitReport: _init_report,
+    telemetry.ExtensionSettled: _extension,
+    telemetry.Subscribed: _subscription,
+}
+
+
+def _always(_fact: Fact, _config: SimulatorConfig) -> bool:
+    return True
+
+
+def _succeeded(fact: Any, _config: SimulatorConfig) -> bool:
+    return bool(fact.status is Status.SUCCESS)
+
+
+def _is_ordinary_init(fact: Any, config: SimulatorConfig) -> bool:
+    return _succeeded(fact, config) and config.initialization_type == "on-demand"
+
+
+# What the JSON log leaves out: system events of level DEBUG, as its system level is INFO. Those
+# not named here are INFO or WARN. AWS: Configuring JSON and plain text log formats, System log
+# level event mapping, where platform.initStart is INFO only with a runtime version.
+_DETAILS: dict[type[Fact], Callable[[Any, SimulatorConfig], bool]] = {
+    telemetry.InitStart: _always,
+    telemetry.InitRuntimeDone: _succeeded,
+    telemetry.InitReport: _is_ordinary_init,
+    telemetry.RuntimeDone: _succeeded,
+}

@@ -1,0 +1,1 @@
+"""HTTP that the environment's processes speak, and the sockets it comes in by."""

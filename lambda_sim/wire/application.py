@@ -1,0 +1,143 @@
+"""A WSGI application over a table of routes: one dictionary look-up a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+import attrs
+from werkzeug.routing import Map, Rule
+
+from lambda_sim.errors import ShuttingDown, WireError
+from lambda_sim.lifecycle.environment import Poller
+from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.wire import bodies, rendering
+from lambda_sim.wire.rendering import Answer
+from lambda_sim.wire.server import Connection, HangUp
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Call:
+    """One request, looked at only as far as its endpoint does."""
+
+    __slots__ = ("_environ", "argument")
+
+    def __init__(self, environ: Environ, argument: str) -> None:
+        self._environ = environ
+        self.argument = argument
+        """What stands in the path's variable part."""
+
+    def header(self, key: str) -> str | None:
+        """A header by its WSGI key, such as HTTP_ACCEPT; bytes beyond ASCII read as UTF-8."""
+        value = self._environ.get(key)
+        if value is None or value.isascii():
+            return value
+        return value.encode("latin-1").decode(errors="replace")  # type: ignore[no-any-return]
+
+    def body(self, limit: int) -> bytes:
+        """The whole body; refused while it is read when it is larger than the limit."""
+        return bodies.read(self._environ, limit)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in the pieces in which it arrives, however slowly they come."""
+        return bodies.chunks(self._environ)
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """What followed a chunked body, names in lower case."""
+        return getattr(self._environ["wsgi.input"], "trailers", {})
+
+    @property
+    def poller(self) -> Poller:
+        """Whoever waits for the answer."""
+        return self._environ.get("lambda_sim.connection") or _Unseen()
+
+
+class _Unseen:
+    """A caller behind a server that does not show its connections."""
+
+    is_gone = False
+
+    def is_connected(self) -> bool:
+        return True
+
+
+Endpoint = Callable[[Call], Answer]
+
+
+@attrs.frozen
+class Route:
+    """An endpoint's method and path, at most one segment of which is variable: ``<id>``."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+
+
+class Application:
+    """Finds the endpoint, and renders what it answers or raises.
+
+    Werkzeug's map says what is wrong with a request that the dictionary does not know.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        table = list(routes)
+        self._exact = {
+            (route.method, route.path): route.endpoint for route in table if "<" not in route.path
+        }
+        self._nested = {
+            (route.method, *_around_variable(route.path)): route.endpoint
+            for route in table
+            if "<" in route.path
+        }
+        rules = [Rule(route.path, endpoint=route.path, methods=[route.method]) for route in table]
+        self._map = Map(rules, merge_slashes=False).bind("localhost")
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer = self._answer(environ)
+        except WireError as refusal:
+            answer = rendering.refusal(refusal)
+        except (PollerGone, ShuttingDown) as end:
+            if "lambda_sim.connection" in environ:
+                raise HangUp from end
+            answer = rendering.unavailable()
+        start_response(answer.status, answer.headers)
+        if answer.undelivered is not None and "lambda_sim.connection" in environ:
+            return _Delivery(answer, environ["lambda_sim.connection"])
+        return [answer.body]
+
+    def _answer(self, environ: Environ) -> Answer:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        endpoint = self._exact.get((method, path))
+        if endpoint is not None:
+            return endpoint(Call(environ, ""))
+        before, _, after = path.rpartition("/")
+        before, _, variable = before.rpartition("/")
+        endpoint = self._nested.get((method, before, after))
+        if endpoint is not None and variable:
+            return endpoint(Call(environ, variable))
+        allowed = [name for name in self._map.allowed_methods(path) if name != "HEAD"]
+        return rendering.wrong_method(allowed) if allowed else rendering.not_found()
+
+
+class _Delivery:
+    """A body whose loss on the way somebody wants to know of."""
+
+    def __init__(self, answer: Answer, connection: Connection) -> None:
+        self._answer = answer
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._answer.body
+
+    def close(self) -> None:
+        if self._connection.send_failed and self._answer.undelivered is not None:
+            self._answer.undelivered()
+
+
+def _around_variable(path: str) -> tuple[str, str]:
+    before, _, after = path.partition("/<")
+    return before, after.partition(">/")[2]

@@ -1,0 +1,147 @@
+"""The Runtime API: Next, response, error and init error.
+
+AWS: *Using the Lambda runtime API for custom runtimes*.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from lambda_sim import refusals
+from lambda_sim.lifecycle import failures
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.ledger import Record, Stage
+from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.model import protocol
+from lambda_sim.wire import rendering
+from lambda_sim.wire.application import Call, Route
+from lambda_sim.wire.rendering import Answer, header_text
+
+INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
+ERROR_TYPE = "HTTP_LAMBDA_RUNTIME_FUNCTION_ERROR_TYPE"
+RESPONSE_MODE = "HTTP_LAMBDA_RUNTIME_FUNCTION_RESPONSE_MODE"
+
+ERROR_TYPE_TRAILER = protocol.FUNCTION_ERROR_TYPE.lower()
+ERROR_BODY_TRAILER = protocol.FUNCTION_ERROR_BODY.lower()
+
+UNTYPED = "application/octet-stream"
+
+
+class RuntimeApi:
+    """The endpoints that a runtime calls, over one environment."""
+
+    def __init__(self, environment: ExecutionEnvironment) -> None:
+        self._environment = environment
+
+    def routes(self) -> list[Route]:
+        base = protocol.RUNTIME_API
+        invocation = f"{base}/runtime/invocation"
+        return [
+            Route("GET", f"{base}/ping", self.ping),
+            Route("GET", f"{invocation}/next", self.next),
+            Route("POST", f"{invocation}/<request_id>/response", self.response),
+            Route("POST", f"{invocation}/<request_id>/error", self.error),
+            Route("POST", f"{base}/runtime/init/error", self.init_error),
+        ]
+
+    def ping(self, call: Call) -> Answer:
+        return rendering.answer(200, b"pong", "text/plain; charset=utf-8")
+
+    def next(self, call: Call) -> Answer:
+        """Blocks without limit: runtimes are told not to time it out."""
+        poller = call.poller
+        record = self._environment.next_invocation(poller)
+        if not poller.is_connected():
+            self._environment.give_back(record)
+            raise PollerGone
+        return rendering.answer(
+            200,
+            record.invocation.body,
+            header_text(record.invocation.content_type),
+            _headers(record),
+            lambda: self._environment.give_back(record),
+        )
+
+    def response(self, call: Call) -> Answer:
+        record = self._begin(call, Stage.RESPONDING)
+        content_type = call.header("CONTENT_TYPE") or UNTYPED
+        try:
+            mode = call.header(RESPONSE_MODE)
+            if mode is None:
+                body = call.body(protocol.MAX_PAYLOAD_BYTES)
+                self._environment.respond(record, content_type, body)
+            elif mode == "streaming":
+                self._stream(record, content_type, call)
+            else:
+                raise refusals.InvalidResponseMode
+        except refusals.FailsInvocation as refusal:
+            self._refuse(record, refusal)
+            raise
+        return rendering.ACCEPTED
+
+    def error(self, call: Call) -> Answer:
+        record = self._begin(call, Stage.REPORTING)
+        try:
+            body = call.body(protocol.MAX_PAYLOAD_BYTES)
+        except refusals.FailsInvocation as refusal:
+            self._refuse(record, refusal)
+            raise
+        self._environment.fail(record, failures.reported(body, call.header(ERROR_TYPE)))
+        return rendering.ACCEPTED
+
+    def init_error(self, call: Call) -> Answer:
+        body = call.body(protocol.MAX_PAYLOAD_BYTES)
+        self._environment.fail_init(failures.reported(body, call.header(ERROR_TYPE)))
+        return rendering.ACCEPTED
+
+    def _begin(self, call: Call, stage: Stage) -> Record:
+        return self._environment.begin_answer(call.argument, call.header(INVOCATION_ID), stage)
+
+    def _stream(self, record: Record, content_type: str, call: Call) -> None:
+        """Hand a response on as it arrives; its trailers may still say that it failed."""
+        for chunk in call.chunks():
+            self._environment.add_chunk(record, chunk)
+        failure = _failure_in(call.trailers)
+        if failure is None:
+            self._environment.respond(record, content_type, None)
+        else:
+            self._environment.fail(record, failure)
+
+    def _refuse(self, record: Record, refusal: refusals.FailsInvocation) -> None:
+        failure = Failure(error_type=refusal.invocation_error, message=refusal.told())
+        try:
+            self._environment.fail(record, failure)
+        except refusals.InvalidRequestId:
+            pass  # it ended otherwise in the meantime: the first answer stands
+
+
+def _headers(record: Record) -> Iterable[tuple[str, str]]:
+    """What Next says of an invocation. AWS leaves out what is not there."""
+    invocation = record.invocation
+    yield protocol.REQUEST_ID, header_text(invocation.request_id)
+    yield protocol.DEADLINE_MS, str(invocation.deadline_ms)
+    yield protocol.INVOKED_FUNCTION_ARN, header_text(invocation.invoked_function_arn)
+    yield protocol.TRACE_ID, header_text(invocation.trace_id)
+    yield protocol.INVOCATION_ID, record.attempt_id
+    if invocation.client_context is not None:
+        yield protocol.CLIENT_CONTEXT, header_text(invocation.client_context)
+    if invocation.cognito_identity is not None:
+        yield protocol.COGNITO_IDENTITY, header_text(invocation.cognito_identity)
+    if invocation.tenant_id is not None:
+        yield protocol.TENANT_ID, invocation.tenant_id
+
+
+def _failure_in(trailers: dict[str, str]) -> Failure | None:
+    """The error that a streamed response ended with. AWS: *Response streaming*, trailers."""
+    error_type = trailers.get(ERROR_TYPE_TRAILER)
+    encoded = trailers.get(ERROR_BODY_TRAILER)
+    if error_type is None and encoded is None:
+        return None
+    try:
+        body = base64.b64decode(encoded or "", validate=True)
+    except (binascii.Error, ValueError):
+        body = b""
+    return failures.reported(body, error_type)

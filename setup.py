@@ -1,0 +1,5 @@
+"""All of it is in setup.cfg."""
+
+from setuptools import setup
+
+setup()

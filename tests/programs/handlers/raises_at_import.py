@@ -1,0 +1,8 @@
+"""A module whose Init fails with an exception of its own."""
+
+
+class NoDatabase(Exception):
+    pass
+
+
+raise NoDatabase("nobody answers")
