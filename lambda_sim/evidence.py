@@ -23,7 +23,7 @@ def of_machine(machine: Machine) -> list[str]:
         events = ", ".join(sorted(event.value for event in extension.registered.events))
         kind = "external" if extension.is_external else "internal"
         notes.append(f"{kind} extension {extension.name}: {extension.stage.value}, [{events}]")
-    if machine.life is Life.STARTING and machine.missing_extensions:
+    if machine.life is not Life.RUNNING and machine.missing_extensions:
         names = ", ".join(machine.missing_extensions)
         notes.append(
             f"not registered: {names}; an external extension registers under its process's name "

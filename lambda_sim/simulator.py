@@ -101,10 +101,10 @@ class Simulator:
         :raises FreezeError: a process to freeze is not there.
         :raises ShuttingDown: it was closed; make another.
         """
-        if self._server is not None:
-            return self
         if self.phase is SimulatorPhase.SHUTTING_DOWN:
             raise ShuttingDown("the simulator is closed; make another to start again")
+        if self._server is not None:
+            return self
         environment = self._environment
         with ExitStack() as undo:
             server = WireServer(

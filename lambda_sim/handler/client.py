@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from lambda_sim.errors import ConfigurationError, LambdaSimError
+from lambda_sim.version import __version__
 
 from .failure import ErrorReport
 from .http import Answer, BadAnswer, Connection
 
 __all__ = ["Event", "RuntimeApiError", "RuntimeClient"]
 
-_VERSION = "0.1.0"
-_USER_AGENT = "lambda-sim-python/{}.{}.{}-{}".format(*sys.version_info[:3], _VERSION)
+_USER_AGENT = "lambda-sim-python/{}.{}.{}-{}".format(*sys.version_info[:3], __version__)
 _API = "/2018-06-01/runtime"
 
 

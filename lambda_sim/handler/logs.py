@@ -28,6 +28,9 @@ _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {
 }
 """What every record has; the rest came with ``extra=``."""
 
+_STREAM_IS_GONE = (AttributeError, OSError, ValueError)
+"""What writing raises when the stream is None, closed, or read by nobody: no reason to end."""
+
 
 class TextFormatter(logging.Formatter):
     """``[LEVEL]``, time in UTC, request ID and message, with tabs between."""
@@ -94,15 +97,16 @@ class LambdaLog(logging.Handler):
         """
         if self._is_json:
             now = time.strftime(_JSON_TIME, time.gmtime())
-            _write(_to_json({"timestamp": now, "level": "ERROR", **report.as_dict()}))
+            text = _to_json({"timestamp": now, "level": "ERROR", **report.as_dict()})
         else:
-            _write(_error_text(report))
+            text = _error_text(report)
+        with contextlib.suppress(*_STREAM_IS_GONE):
+            _write(text)
 
     def flush(self) -> None:
         """Hand over what was printed without a line break at its end."""
         for stream in (sys.stdout, sys.stderr):
-            # It may be None, closed, or without a reader: there is nothing to be done then.
-            with contextlib.suppress(AttributeError, OSError, ValueError):
+            with contextlib.suppress(*_STREAM_IS_GONE):
                 stream.flush()
 
 

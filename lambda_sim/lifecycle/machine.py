@@ -203,6 +203,10 @@ class Machine:
 
     # --- Extensions -----------------------------------------------------------------------------
 
+    def expect_external(self, name: str) -> None:
+        """An extension of this name counts as external, whoever carries it."""
+        self._external.add(name)
+
     def register(self, name: str, events: Iterable[str]) -> Extension:
         """An extension joins.
 

@@ -19,6 +19,11 @@ class LineCutter:
         self._limit = limit
         self._rest = bytearray()
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether an unfinished line is held."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> Iterator[str]:
         """Take what arrived; the lines it completes. To be exhausted."""
         *complete, rest = data.split(b"\n")

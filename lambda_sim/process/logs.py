@@ -50,6 +50,11 @@ class Pipe:
         # Guarded by _reading, all of it:
         self._file = file
         self._lines = LineCutter()
+        self._is_reading = False
+
+    def may_owe(self, *, flush: bool) -> bool:
+        """Whether something that was read already may not be handed over yet; needs no lock."""
+        return self._is_reading or (flush and self._lines.has_rest)
 
     def read(self) -> bool:
         """Hand over some of what was written; whether there may ever be more."""
@@ -57,10 +62,9 @@ class Pipe:
             if self._file.closed:
                 return False
             try:
-                data = os.read(self.fd, CHUNK)
+                data = self._read_locked(CHUNK)
             except BlockingIOError:
                 return True  # somebody drained it first
-            self._hand_over(self._lines.feed(data))
             if not data:
                 self._close_locked()
             return bool(data)
@@ -84,8 +88,16 @@ class Pipe:
         # Asking for the number also keeps us from running after a child that writes on and on.
         count = fcntl.ioctl(self.fd, termios.FIONREAD, NOTHING)
         if count != NOTHING:
-            data = os.read(self.fd, int.from_bytes(count, sys.byteorder))
+            self._read_locked(int.from_bytes(count, sys.byteorder))
+
+    def _read_locked(self, size: int) -> bytes:
+        self._is_reading = True  # before the pipe looks empty, until its lines are handed over
+        try:
+            data = os.read(self.fd, size)
             self._hand_over(self._lines.feed(data))
+        finally:
+            self._is_reading = False
+        return data
 
     def _close_locked(self) -> None:
         try:
@@ -141,11 +153,14 @@ class Output:
     def drain(self, *, flush: bool = False) -> None:
         """Hand over all that children have written so far.
 
-        With nothing written this costs a system call a pipe. Not to be called under a lock that
-        ``on_line`` takes.
+        With nothing written this costs one system call and no lock. Not to be called under a lock
+        that ``on_line`` takes.
         """
-        for pipe in self._pipes:
-            pipe.drain(flush=flush)
+        pipes = self._pipes
+        ready = dict(_poll(pipe.fd for pipe in pipes).poll(0))
+        for pipe in pipes:
+            if pipe.fd in ready or pipe.may_owe(flush=flush):
+                pipe.drain(flush=flush)
 
     def finish(self, child: ManagedProcess) -> None:
         """Hand over the last of a child that ended, and close its pipes."""
@@ -174,10 +189,7 @@ class Output:
                 if self._is_closed:
                     return
                 pipes = {pipe.fd: pipe for pipe in self._pipes}
-            poll = select.poll()
-            for fd in (self._ear, *pipes):
-                poll.register(fd, select.POLLIN)
-            for fd, _ in poll.poll():
+            for fd, _ in _poll((self._ear, *pipes)).poll():
                 if fd == self._ear:
                     os.read(fd, CHUNK)
                 else:
@@ -199,6 +211,13 @@ class Output:
     def _ring(self) -> None:
         with suppress(BlockingIOError):  # it rings already
             os.write(self._bell, b"!")
+
+
+def _poll(files: Iterable[int]) -> select.poll:
+    poll = select.poll()
+    for fd in files:
+        poll.register(fd, select.POLLIN)
+    return poll
 
 
 def _copy(line: str, name: str) -> None:

@@ -66,6 +66,14 @@ class Staff:
             undo.pop_all()
             return cls(output, guard)
 
+    def watch(self, group: int) -> None:
+        if self.guard is not None:
+            self.guard.watch(group)
+
+    def forget(self, group: int) -> None:
+        if self.guard is not None:
+            self.guard.forget(group)
+
     def dismiss(self) -> None:
         with ExitStack() as undo:
             if self.guard is not None:
@@ -123,10 +131,10 @@ class LocalSandbox:
         environment = child_environment(variables, config)
         with self._place() as staff, ExitStack() as undo:
             popen = launch(config, environment, is_heard=CAN_HEAR)
-            if staff.guard is not None:  # before anything else: until now nobody guards it
-                staff.guard.watch(popen.pid)
+            staff.watch(popen.pid)  # before anything else: until now nobody guards it
             group = ProcessGroup(popen)
             undo.callback(group.reap)
+            undo.callback(staff.forget, popen.pid)
             undo.callback(group.kill)
             child = ManagedProcess(
                 config, group, lambda child, grace: self.stop([child], grace), generation
@@ -220,9 +228,12 @@ class LocalSandbox:
 
         :param grace: seconds between SIGTERM and SIGKILL, for all together; 0 kills at once.
         """
+        # A callback is waited for by the close that is under way, so it can't wait for that one.
+        is_callback = any(member.watcher.is_current for member in self._members)
         with self._monitor as monitor:
             if self._is_closing:
-                monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="closing")
+                if not is_callback:
+                    monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="close")
                 return
             self._is_closing = True
             monitor.wait_until(
@@ -282,8 +293,7 @@ class LocalSandbox:
         try:
             staff.output.finish(child)
         finally:
-            if staff.guard is not None:
-                staff.guard.forget(group.pid)
+            staff.forget(group.pid)
             group.reap()
             self._on_exit(child)
 

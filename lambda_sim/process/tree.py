@@ -12,7 +12,8 @@ from lambda_sim.sync import Deadline, Monitor
 
 __all__ = ["asked_until", "children", "descendants", "is_alive", "is_at_rest", "process"]
 
-PAUSE = 0.0005
+SHORTEST_PAUSE = 0.000_05
+LONGEST_PAUSE = 0.005
 
 
 def children(pid: int) -> list[int]:
@@ -79,9 +80,11 @@ def asked_until(is_so: Callable[[], bool], seconds: float) -> bool:
     """Ask until it is so or the time is over: nobody is woken for processes that are not ours."""
     deadline = Deadline.after(seconds)
     monitor = Monitor()
+    pause = SHORTEST_PAUSE
     while not (answer := is_so()) and deadline.remaining():
         with monitor:
-            monitor.wait_for_change(monitor.version, Deadline.after(PAUSE))
+            monitor.wait_for_change(monitor.version, Deadline.after(pause))
+        pause = min(2 * pause, LONGEST_PAUSE)
     return answer
 
 

@@ -75,9 +75,6 @@ class Buffer:
             return _LONG_AGO
         return self._events[0][1] + self._max_age
 
-    def is_due(self, now: float) -> bool:
-        return (due_at := self.due_at) is not None and due_at <= now
-
     def take(self) -> list[bytes]:
         """The next batch: what was put back, or else what fits. An event too big goes alone."""
         batch: list[bytes] = []

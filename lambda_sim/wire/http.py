@@ -45,7 +45,7 @@ MAX_HEAD = 64 * 1024
 """Bytes of request line and headers, and of a chunked body's trailers."""
 MAX_REQUEST_LINE = 16 * 1024
 MAX_CHUNK_LINE = 4 * 1024
-RECEIVE = 65536
+RECEIVE = 64 * 1024
 """Bytes asked for at a time: a small request arrives with its body in one."""
 DRAINED = 64 * 1024
 """So many bytes of a body nobody read are thrown away to keep the connection."""
@@ -544,7 +544,7 @@ class DateLine:
     """The Date header's line, formatted once a second."""
 
     def __init__(self) -> None:
-        self._shown = (0, "")
+        self._shown = (-1, "")
 
     def __call__(self) -> str:
         now = int(SYSTEM_CLOCK.time())

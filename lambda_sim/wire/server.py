@@ -550,6 +550,8 @@ class WireServer:
 
 def _listen(host: str, port: int, backlog: int) -> socket.socket:
     """A listening socket on the first address of the host that can be bound, IPv4 preferred."""
+    if not 0 <= port <= 65535:
+        raise ValueError("ports go from 0 to 65535")
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     failure: OSError | None = None
     for family, kind, protocol, _, address in sorted(found, key=lambda f: f[0] != socket.AF_INET):

@@ -58,15 +58,20 @@ class SandboxTestCase(ProcessTestCase):
         super().setUp()
         self.heard: list[tuple[ManagedProcess, str]] = []
         self.exits: list[ManagedProcess] = []
+        # Replaced by tests that listen otherwise.
+        self.on_line: Callable[[ManagedProcess, str], None] = self.hear
         self.on_exit: Callable[[ManagedProcess], None] = self.exits.append
-        self.sandbox = LocalSandbox(
-            on_line=lambda child, line: self.on_line(child, line),
-            on_exit=lambda child: self.on_exit(child),
-        )
+        self.sandbox = LocalSandbox(on_line=self._on_line, on_exit=self._on_exit)
         self.addCleanup(self.sandbox.close)
 
-    def on_line(self, child: ManagedProcess, line: str) -> None:
+    def hear(self, child: ManagedProcess, line: str) -> None:
         self.heard.append((child, line))
+
+    def _on_line(self, child: ManagedProcess, line: str) -> None:
+        self.on_line(child, line)
+
+    def _on_exit(self, child: ManagedProcess) -> None:
+        self.on_exit(child)
 
     @property
     def lines(self) -> list[str]:

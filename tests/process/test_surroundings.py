@@ -70,7 +70,7 @@ class EnvironmentTest(unittest.TestCase):
     def test_the_task_root_is_where_the_process_runs(self) -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
-            mock.patch.object(surroundings.os.path, "isdir", return_value=False),
+            mock.patch("os.path.isdir", return_value=False),
         ):
             made = child_environment(self.variables, config(cwd=folder), OUTER)
             self.assertEqual(made["LAMBDA_TASK_ROOT"], folder)
@@ -78,7 +78,7 @@ class EnvironmentTest(unittest.TestCase):
             self.assertEqual(made["LAMBDA_TASK_ROOT"], os.getcwd())
 
     def test_the_task_root_stays_lambdas_where_it_exists(self) -> None:
-        with mock.patch.object(surroundings.os.path, "isdir", return_value=True):
+        with mock.patch("os.path.isdir", return_value=True):
             made = child_environment(self.variables, config(), OUTER)
         self.assertEqual(made["LAMBDA_TASK_ROOT"], "/var/task")
 

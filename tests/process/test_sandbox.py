@@ -1,0 +1,246 @@
+"""A sandbox as a whole: ending processes, and being closed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lambda_sim.errors import ShuttingDown
+from lambda_sim.model.process import ProcessConfig, ProcessRole
+from lambda_sim.process import LocalSandbox, ManagedProcess, sandbox
+from tests.process.case import PATIENCE, ProcessTestCase, SandboxTestCase, is_gone, program
+
+SLEEP = ["/bin/sleep", "600"]
+TREE = "sleep 600 & echo $!; wait"
+SHELL = ProcessConfig(["/bin/sh", "-c", TREE], ProcessRole.RUNTIME, inherit_stdio=False)
+
+
+class ListTest(SandboxTestCase):
+    def test_live_ones_are_told_by_role(self) -> None:
+        runtime = self.spawn(SLEEP)
+        extension = self.spawn(SLEEP, ProcessRole.EXTENSION)
+        self.assertEqual(self.sandbox.live(), [runtime, extension])
+        self.assertEqual(self.sandbox.live(ProcessRole.EXTENSION), [extension])
+        runtime.close()
+        self.assertEqual(self.sandbox.live(), [extension])
+        self.assertEqual(self.sandbox.processes, [runtime, extension])
+
+    def test_of_those_that_ended_only_the_last_are_kept(self) -> None:
+        staying = self.spawn(SLEEP)
+        ended = []
+        for _ in range(sandbox.ENDED_KEPT + 5):
+            ended.append(self.spawn(["/bin/true"]))
+            ended[-1].wait(PATIENCE)
+        last = self.spawn(SLEEP)
+        self.assertEqual(self.sandbox.processes, [staying, *ended[-sandbox.ENDED_KEPT :], last])
+
+    def test_a_child_keeps_the_generation_it_was_started_in(self) -> None:
+        child = self.sandbox.spawn(ProcessConfig(SLEEP, ProcessRole.RUNTIME), {}, generation=3)
+        self.assertEqual(child.generation, 3)
+
+
+class StopTest(SandboxTestCase):
+    def test_all_are_asked_together_and_may_clean_up(self) -> None:
+        children = [self.spawn(program("polite")) for _ in range(3)]
+        self.wait_for_lines(3)
+        self.sandbox.stop(children, PATIENCE)
+        self.assertEqual([child.returncode for child in children], [7, 7, 7])
+        self.assertEqual(self.lines.count("cleaned up\n"), 3)
+
+    def test_one_that_ignores_sigterm_is_killed_after_the_grace(self) -> None:
+        stubborn, polite = self.spawn(program("stubborn")), self.spawn(program("polite"))
+        self.wait_for_lines(2)
+        began = time.monotonic()
+        self.sandbox.stop([stubborn, polite], 0.2)
+        self.assertGreaterEqual(time.monotonic() - began, 0.2)
+        self.assertEqual((stubborn.returncode, polite.returncode), (-signal.SIGKILL, 7))
+
+    def test_without_grace_it_is_killed_at_once(self) -> None:
+        child = self.spawn(program("polite"))
+        self.wait_for_lines(1)
+        self.sandbox.stop([child], 0)
+        self.assertEqual(child.returncode, -signal.SIGKILL)
+
+    def test_a_frozen_one_is_woken_to_clean_up(self) -> None:
+        child = self.spawn(program("polite"))
+        self.wait_for_lines(1)
+        self.sandbox.freeze()
+        self.sandbox.stop([child], PATIENCE)
+        self.assertEqual(child.returncode, 7)
+
+    def test_one_stopped_by_others_is_woken_to_clean_up(self) -> None:
+        child = self.spawn(program("polite"))
+        self.wait_for_lines(1)
+        child._group.signal(signal.SIGSTOP)
+        child.close(PATIENCE)
+        self.assertEqual(child.returncode, 7)
+
+    def test_the_others_go_on_and_stay_frozen(self) -> None:
+        one, other = self.spawn(SLEEP), self.spawn(SLEEP)
+        self.sandbox.freeze()
+        one.close()
+        self.assertTrue(other.is_running)
+        self.assertEqual(self.sandbox.freeze(), 1)
+
+    def test_grandchildren_are_gone_when_it_returns(self) -> None:
+        child = self.shell(TREE)
+        grandchild = self.wait_for_pid()
+        self.sandbox.stop([child], 0)
+        self.assertTrue(is_gone(grandchild))
+
+    def test_a_grandchild_that_ignores_sigterm_does_not_outlive_its_parent(self) -> None:
+        child = self.shell(f"{' '.join(program('stubborn'))} & echo $!; wait")
+        self.wait_for_lines(2)
+        grandchild = int(next(line for line in self.lines if line != "ready\n"))
+        child.close(PATIENCE)
+        self.assertTrue(is_gone(grandchild))
+
+    def test_frozen_grandchildren_are_gone_too(self) -> None:
+        child = self.shell(TREE)
+        grandchild = self.wait_for_pid()
+        self.sandbox.freeze()
+        child.close()
+        self.assertTrue(is_gone(grandchild))
+
+    def test_grandchildren_in_sessions_of_their_own_are_gone_too(self) -> None:
+        for freeze in (False, True):
+            with self.subTest(freeze=freeze):
+                self.heard.clear()
+                child = self.spawn(program("stray"))
+                stray = self.wait_for_pid()
+                if freeze:
+                    self.sandbox.freeze()
+                child.close()
+                self.assertTrue(is_gone(stray))
+
+    def test_a_stray_that_was_seen_does_not_outlive_a_leader_that_crashed(self) -> None:
+        child = self.spawn(program("stray"))
+        stray = self.wait_for_pid()
+        self.sandbox.freeze()
+        child._group.signal(signal.SIGKILL)
+        child.wait(PATIENCE)
+        self.wait_until_gone(stray)
+
+    def test_frozen_grandchildren_do_not_outlive_a_leader_that_was_killed(self) -> None:
+        child = self.shell(TREE)
+        grandchild = self.wait_for_pid()
+        self.sandbox.freeze()
+        child.kill()
+        child.wait(PATIENCE)
+        self.wait_until_gone(grandchild)
+
+    def test_those_that_ended_and_those_of_others_are_left(self) -> None:
+        child = self.shell("exit 5")
+        child.wait(PATIENCE)
+        self.sandbox.stop([child, object()], 0)
+        self.assertEqual(child.returncode, 5)
+
+
+class CloseTest(SandboxTestCase):
+    def test_closing_twice_is_fine_and_readings_still_work(self) -> None:
+        child = self.spawn(SLEEP)
+        self.sandbox.close(PATIENCE)
+        self.sandbox.close()
+        self.assertEqual(child.wait(0), -signal.SIGTERM)
+        self.assertEqual((self.sandbox.processes, self.sandbox.live()), ([child], []))
+        self.assertIsNotNone(self.sandbox.peak_memory_bytes())
+
+    def test_a_closed_sandbox_starts_nothing(self) -> None:
+        self.sandbox.close()
+        with self.assertRaises(ShuttingDown):
+            self.spawn(SLEEP)
+
+    def test_every_exit_was_told_when_it_returns(self) -> None:
+        children = {self.spawn(SLEEP) for _ in range(5)}
+        self.sandbox.close()
+        self.assertEqual(set(self.exits), children)
+
+    def test_what_an_exit_callback_raises_is_shown_and_stops_nothing(self) -> None:
+        def refuse(child: ManagedProcess) -> None:
+            raise RuntimeError("no such child")
+
+        self.on_exit = refuse
+        children = [self.spawn(SLEEP) for _ in range(2)]
+        with self.assertRaisesRegex(RuntimeError, "no such child"):
+            self.sandbox.close()
+        self.assertTrue(all(is_gone(child.pid) for child in children))
+
+    def test_an_exit_callback_may_close_the_sandbox(self) -> None:
+        done = threading.Event()
+
+        def end(child: ManagedProcess) -> None:
+            self.sandbox.close()
+            done.set()
+
+        self.on_exit = end
+        self.spawn(SLEEP)
+        self.spawn(["/bin/true"])
+        self.assertTrue(done.wait(PATIENCE))
+
+    def test_those_who_wait_are_woken_by_the_close(self) -> None:
+        child = self.spawn(SLEEP)
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(child.wait, PATIENCE)
+            self.sandbox.close()
+            self.assertEqual(waiting.result(PATIENCE), -signal.SIGKILL)
+
+
+class RepeatTest(ProcessTestCase):
+    def test_fifty_sandboxes_leave_nothing(self) -> None:
+        for _ in range(50):
+            mine = LocalSandbox(on_line=lambda child, line: None, on_exit=lambda child: None)
+            mine.spawn(SHELL, {})
+            mine.close()
+            self.assert_nothing_left()
+
+    def test_a_close_ends_what_is_being_spawned_at_that_moment(self) -> None:
+        for delay in (0.0, 0.001, 0.002, 0.004, 0.008) * 4:
+            with self.subTest(delay=delay):
+                self.race(delay)
+                self.assert_nothing_left()
+
+    def race(self, delay: float) -> None:
+        """Close a sandbox so many seconds after some threads began to spawn in it."""
+        mine = LocalSandbox(on_line=lambda child, line: None, on_exit=lambda child: None)
+        spawned: list[ManagedProcess] = []
+        together = threading.Barrier(4)
+
+        def spawn() -> None:
+            together.wait(PATIENCE)
+            while True:
+                try:
+                    spawned.append(mine.spawn(SHELL, {}))
+                except ShuttingDown:
+                    return
+
+        with ThreadPoolExecutor(4) as threads:
+            spawners = [threads.submit(spawn) for _ in range(3)]
+            together.wait(PATIENCE)
+            threading.Event().wait(delay)  # no state to wait for: any moment is to do
+            mine.close()
+            for spawner in spawners:
+                spawner.result(PATIENCE)
+        self.assertTrue(all(child.returncode is not None for child in spawned))
+
+    def test_many_threads_may_do_everything_at_once(self) -> None:
+        mine = LocalSandbox(on_line=lambda child, line: None, on_exit=lambda child: None)
+        rounds = 15
+
+        def live() -> None:
+            for _ in range(rounds):
+                with mine.spawn(SHELL, {}) as child:
+                    mine.drain(flush=True)
+                self.assertIsNotNone(child.returncode)
+
+        def freeze() -> None:
+            for _ in range(rounds * 2):
+                mine.freeze()
+                mine.peak_memory_bytes()
+                mine.thaw()
+
+        with ThreadPoolExecutor(6) as threads:
+            for done in [threads.submit(work) for work in (live, live, live, freeze, freeze)]:
+                done.result(PATIENCE * 5)
+        mine.close()

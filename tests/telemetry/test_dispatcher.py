@@ -1,0 +1,540 @@
+"""Deliveries over real sockets: batches, retries, losses, replacement and the end."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+from lambda_sim.errors import ShuttingDown
+from lambda_sim.model import telemetry
+from lambda_sim.model.identifiers import ExtensionId
+from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
+from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline
+from lambda_sim.telemetry import Dispatcher, encoded
+from tests.telemetry.doubles import (
+    ENDLESS,
+    EXTENSION,
+    FAIL_HELD,
+    FUNCTION,
+    HANG_UP,
+    HOLD,
+    NOON,
+    PATIENCE,
+    PLATFORM,
+    CleanTestCase,
+    Listener,
+    ManualClock,
+    config,
+    free_port,
+    line,
+    lines,
+    subscription,
+)
+
+INIT_START = telemetry.InitStart(time=NOON, phase="init")
+
+
+def soon() -> Deadline:
+    return Deadline.after(PATIENCE)
+
+
+def other(port: int, **changes: Any) -> TelemetrySubscription:
+    """A second extension's subscription."""
+    identity = {"extension_id": ExtensionId("other-id"), "extension_name": "other"}
+    return subscription(port, **{**identity, **changes})
+
+
+def workers() -> list[str]:
+    names = (one.name for one in threading.enumerate())
+    return sorted(name for name in names if name.startswith("lambda-sim:"))
+
+
+class DispatcherTestCase(CleanTestCase):
+    def listen(self, *script: int | str, port: int = 0) -> Listener:
+        listener = Listener(*script, port=port)
+        self.addCleanup(listener.close)
+        return listener
+
+    def dispatch(self, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> Dispatcher:
+        self.drops: list[LogsDropped] = []
+        made = Dispatcher(config(**settings), clock=clock, on_dropped=self.drops.append)
+        # Before its listeners, which wait for it; a test that listens late says so once more.
+        self.addCleanup(made.close)
+        return made
+
+
+class Batching(DispatcherTestCase):
+    def test_a_batch_is_a_post_of_a_json_array(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, path="/a/b?c=d"))
+        dispatcher.deliver([line("hällo\n")])
+        self.assertTrue(dispatcher.flush(soon()))
+        path, headers, body = listener.request()
+        self.assertEqual(path, "/a/b?c=d")
+        self.assertEqual(headers["Content-Type"], "application/json")
+        self.assertEqual(
+            body.decode(),
+            '[{"time":"2023-11-14T22:13:20.123Z","type":"function","record":"hällo\\n"}]',
+        )
+
+    def test_full_batches_go_at_once_and_in_order_and_the_rest_waits(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, max_items=3))
+        dispatcher.deliver(lines(*range(7)))
+        self.assertEqual(listener.numbers(), [0, 1, 2])
+        self.assertEqual(listener.numbers(), [3, 4, 5])
+        self.assertTrue(listener.is_silent())
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(listener.numbers(), [6])
+
+    def test_a_batch_goes_when_its_first_event_is_old_enough(self) -> None:
+        clock = ManualClock()
+        listener = self.listen()
+        dispatcher = self.dispatch(clock)
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=1_000))
+        dispatcher.deliver(lines(1))
+        clock.wait_for_nap(1)
+        clock.advance(0.75)
+        clock.wait_for_nap(2)
+        dispatcher.deliver(lines(2))
+        self.assertTrue(listener.is_silent())
+        clock.advance(0.25)
+        self.assertEqual(listener.numbers(), [1, 2])
+
+    def test_each_subscriber_gets_the_streams_it_asked_for(self) -> None:
+        first, second = self.listen(), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(first.port, types=frozenset({PLATFORM})))
+        dispatcher.subscribe(other(second.port, types=frozenset({FUNCTION, EXTENSION})))
+        dispatcher.deliver([INIT_START, line("f"), line("e", EXTENSION)])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual([one["type"] for one in first.events()], ["platform.initStart"])
+        self.assertEqual([one["type"] for one in second.events()], ["function", "extension"])
+
+    def test_each_subscriber_gets_its_own_schema(self) -> None:
+        first, second = self.listen(), self.listen()
+        dispatcher = self.dispatch(log_format="JSON")
+        dispatcher.subscribe(subscription(first.port))
+        dispatcher.subscribe(other(second.port, schema_version="2022-07-01"))
+        dispatcher.deliver([line('{"a":1}\n')])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(first.events()[0]["record"], {"a": 1})
+        self.assertEqual(second.events()[0]["record"], '{"a":1}\n')
+
+    def test_limits_of_one_and_none_deliver_event_by_event(self) -> None:
+        for limits in ({"max_items": 1}, {"max_items": 0}, {"max_bytes": 0}):
+            with self.subTest(limits):
+                listener = self.listen()
+                dispatcher = self.dispatch()
+                dispatcher.subscribe(subscription(listener.port, **limits))
+                dispatcher.deliver(lines(1, 2))
+                self.assertEqual([listener.numbers(), listener.numbers()], [[1], [2]])
+
+    def test_no_timeout_delivers_without_delay(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(listener.numbers(), [1])
+
+    def test_without_subscribers_facts_go_nowhere(self) -> None:
+        dispatcher = self.dispatch()
+        dispatcher.deliver(lines(1))
+        self.assertFalse(dispatcher.has_subscribers)
+        self.assertTrue(dispatcher.flush(soon()))
+
+    def test_hurry_delivers_what_waits_and_all_that_comes(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port))
+        dispatcher.deliver(lines(1))
+        dispatcher.hurry()
+        self.assertEqual(listener.numbers(), [1])
+        dispatcher.deliver(lines(2))
+        self.assertEqual(listener.numbers(), [2])
+
+
+class Connections(DispatcherTestCase):
+    def test_a_connection_is_kept_between_batches(self) -> None:
+        listener = self.listen(200, 500, 200)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        for number in range(3):
+            dispatcher.deliver(lines(number))
+            self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(listener.connections, 1)
+
+    def test_a_connection_that_the_listener_closed_is_opened_again_without_a_second_post(
+        self,
+    ) -> None:
+        listener = self.listen(HANG_UP)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        listener.hang_ups.get(timeout=PATIENCE)
+        dispatcher.deliver(lines(2))
+        self.assertEqual([listener.numbers(), listener.numbers()], [[1], [2]])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertTrue(listener.is_silent())
+        self.assertEqual(listener.connections, 2)
+
+    def test_an_answer_whose_body_never_ends_acknowledges_all_the_same(self) -> None:
+        listener = self.listen(ENDLESS)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", 0.1):
+            dispatcher.deliver(lines(1))
+            self.assertTrue(dispatcher.flush(soon()))
+        dispatcher.deliver(lines(2))
+        self.assertEqual([listener.numbers(), listener.numbers()], [[1], [2]])
+
+    def test_a_proxy_in_the_environment_is_ignored(self) -> None:
+        listener = self.listen()
+        proxy = f"http://127.0.0.1:{free_port()}"
+        names = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+        with mock.patch.dict(os.environ, dict.fromkeys(names, proxy)):
+            dispatcher = self.dispatch()
+            dispatcher.subscribe(subscription(listener.port))
+            dispatcher.deliver(lines(1))
+            self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(listener.numbers(), [1])
+
+    def test_a_destination_that_can_not_be_one_only_fails(self) -> None:
+        for changes in ({"path": "/a b\n"}, {"path": "/ü"}, {"host": "a\nb"}, {"host": "."}):
+            with self.subTest(changes):
+                dispatcher = self.dispatch(ManualClock())
+                dispatcher.subscribe(subscription(free_port(), timeout_ms=0, **changes))
+                dispatcher.deliver(lines(1))
+                self.assertFalse(dispatcher.flush(Deadline.after(0.05)))
+                dispatcher.close()
+
+
+class Retries(DispatcherTestCase):
+    def test_a_batch_that_failed_comes_again_and_only_until_it_is_acknowledged(self) -> None:
+        listener = self.listen(500, 302, 204)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1, 2))
+        self.assertEqual([listener.numbers() for _ in range(3)], [[1, 2]] * 3)
+        dispatcher.deliver(lines(3))
+        self.assertEqual(listener.numbers(), [3])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertTrue(listener.is_silent())
+
+    def test_the_pause_between_retries_doubles_up_to_two_seconds(self) -> None:
+        clock = ManualClock()
+        listener = self.listen(*[500] * 7)
+        dispatcher = self.dispatch(clock)
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        for nap, pause in enumerate((0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0)):
+            self.assertEqual(listener.numbers(), [1])
+            clock.wait_for_nap(2 * nap + 1)
+            clock.advance(pause - 0.01)
+            clock.wait_for_nap(2 * nap + 2)
+            self.assertTrue(listener.is_silent())
+            clock.advance(0.02)
+        self.assertEqual(listener.numbers(), [1])
+
+    def test_events_that_come_during_a_retry_follow_it(self) -> None:
+        listener = self.listen(FAIL_HELD)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(listener.numbers(), [1])
+        dispatcher.deliver(lines(2, 3))
+        listener.released.set()
+        self.assertEqual([listener.numbers(), listener.numbers()], [[1], [2, 3]])
+
+    def test_a_listener_that_comes_late_gets_all_in_order(self) -> None:
+        port = free_port()
+        dispatcher = self.dispatch(ManualClock())
+        dispatcher.subscribe(subscription(port))
+        dispatcher.deliver(lines(1))
+        self.assertFalse(dispatcher.flush(soon()))
+        dispatcher.deliver(lines(2))
+        self.assertFalse(dispatcher.flush(soon()))
+        late = self.listen(port=port)
+        self.addCleanup(dispatcher.close)
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual([late.numbers(), late.numbers()], [[1], [2]])
+
+    def test_a_listener_that_never_answers_delays_nobody_else(self) -> None:
+        hung, quick = self.listen(HOLD), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(hung.port, timeout_ms=0))
+        dispatcher.subscribe(other(quick.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(hung.numbers(), [1])
+        for number in range(2, 50):
+            dispatcher.deliver(lines(number))
+        seen: list[int] = []
+        while len(seen) < 49:
+            seen += quick.numbers()
+        self.assertEqual(seen, list(range(1, 50)))
+        self.assertFalse(hung.released.is_set())
+
+    def test_a_listener_that_never_answers_is_asked_again(self) -> None:
+        listener = self.listen(HOLD)
+        dispatcher = self.dispatch()
+        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", 0.1):
+            dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+            dispatcher.deliver(lines(1))
+            self.assertEqual([listener.numbers(), listener.numbers()], [[1], [1]])
+
+
+class Losses(DispatcherTestCase):
+    def test_what_a_subscriber_is_too_slow_for_is_counted_and_told_in_front(self) -> None:
+        port = free_port()
+        quick = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(port))
+        dispatcher.subscribe(other(quick.port, max_bytes=2**20))
+        for start in (0, 10_000, 20_000):  # no faster than the quick one can take them
+            dispatcher.deliver(lines(*range(start, start + 10_000)))
+            self.assertFalse(dispatcher.flush(soon()))
+        self.assertEqual(sum(len(quick.numbers()) for _ in range(3)), 30_000)
+        size = sum(len(encoded(fact, config())) for fact in lines(*range(10_000)))
+        lost = {"droppedRecords": 10_000, "droppedBytes": size}
+        self.assertEqual(sum(one.records for one in self.drops), lost["droppedRecords"])
+        self.assertEqual(sum(one.size_bytes for one in self.drops), lost["droppedBytes"])
+
+        late = self.listen(port=port)
+        self.addCleanup(dispatcher.close)
+        dispatcher.deliver([INIT_START])
+        self.assertTrue(dispatcher.flush(soon()))
+        told, *events = late.events()
+        self.assertEqual(told["type"], "platform.logsDropped")
+        self.assertEqual(told["record"], {"reason": self.drops[0].reason, **lost})
+        while events[-1]["type"] != "platform.initStart":
+            events += late.events()
+        numbers = [int(one["record"]) for one in events[:-1]]
+        self.assertEqual(numbers, list(range(10_000, 30_000)))
+        self.assertEqual([one["type"] for one in quick.events()], ["platform.initStart"])
+
+    def test_who_takes_no_platform_events_is_not_told(self) -> None:
+        listener = self.listen(FAIL_HELD)
+        dispatcher = self.dispatch()
+        streams = frozenset({FUNCTION})
+        dispatcher.subscribe(subscription(listener.port, max_items=1, types=streams))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(listener.numbers(), [1])
+        dispatcher.deliver(lines(*range(2, 20_002)))
+        listener.released.set()
+        self.assertEqual(listener.numbers(), [2])
+        self.assertEqual([one.records for one in self.drops], [1])
+
+    def test_losses_are_reported_with_no_lock_held(self) -> None:
+        listener = self.listen(FAIL_HELD)
+        seen: list[bool] = []
+        dispatcher = Dispatcher(
+            config(), on_dropped=lambda _: seen.append(dispatcher.has_subscribers)
+        )
+        self.addCleanup(dispatcher.close)
+        dispatcher.subscribe(subscription(listener.port, max_items=1))
+        dispatcher.deliver(lines(1))
+        listener.request()
+        dispatcher.deliver(lines(*range(20_000)))
+        listener.released.set()
+        listener.request()
+        self.assertEqual(seen, [True])
+
+    def test_what_the_callback_raises_is_shown_by_close(self) -> None:
+        def fail(_: LogsDropped) -> None:
+            raise ZeroDivisionError
+
+        listener = self.listen(HOLD)
+        dispatcher = Dispatcher(config(), on_dropped=fail)
+        self.addCleanup(dispatcher.close)
+        dispatcher.subscribe(subscription(listener.port, max_items=1))
+        dispatcher.deliver(lines(1))
+        listener.request()
+        dispatcher.deliver(lines(*range(20_001)))
+        with self.assertRaises(ZeroDivisionError):
+            dispatcher.close()
+        dispatcher.close()
+
+
+class Subscribing(DispatcherTestCase):
+    def test_a_new_subscriber_first_gets_what_it_missed(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        replay = [INIT_START, line("e", EXTENSION), *lines(1)]
+        dispatcher.subscribe(subscription(listener.port), replay)
+        dispatcher.deliver(lines(2))
+        self.assertTrue(dispatcher.flush(soon()))
+        first, *rest = listener.events()
+        self.assertEqual(first["type"], "platform.initStart")
+        self.assertEqual([one["record"] for one in rest], ["1\n", "2\n"])
+
+    def test_a_worker_carries_the_extensions_name(self) -> None:
+        dispatcher = self.dispatch()
+        self.assertEqual(workers(), [])
+        dispatcher.subscribe(subscription())
+        self.assertTrue(dispatcher.has_subscribers)
+        self.assertEqual(workers(), ["lambda-sim:telemetry-watcher"])
+
+    def test_what_an_old_subscription_left_goes_to_the_new_one(self) -> None:
+        old, new = self.listen(), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(old.port))
+        dispatcher.deliver(lines(1, 2))
+        dispatcher.subscribe(subscription(new.port, max_items=3))
+        dispatcher.deliver(lines(3))
+        self.assertEqual(new.numbers(), [1, 2, 3])
+        self.assertTrue(old.is_silent())
+        self.assertEqual(workers(), ["lambda-sim:telemetry-watcher"])
+
+    def test_a_batch_under_way_to_the_old_address_is_not_sent_to_the_new_one(self) -> None:
+        old, new = self.listen(HOLD), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(old.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(old.numbers(), [1])
+        dispatcher.subscribe(subscription(new.port, timeout_ms=0))
+        dispatcher.deliver(lines(2))
+        old.released.set()
+        self.assertEqual(new.numbers(), [2])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertTrue(old.is_silent() and new.is_silent())
+
+    def test_a_batch_that_failed_at_the_old_address_goes_to_the_new_one(self) -> None:
+        old, new = self.listen(FAIL_HELD), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(old.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        self.assertEqual(old.numbers(), [1])
+        dispatcher.subscribe(subscription(new.port, timeout_ms=0))
+        old.released.set()
+        self.assertEqual(new.numbers(), [1])
+
+    def test_a_replacement_is_sent_what_it_missed_only_of_new_streams(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        facts = [INIT_START, *lines(1)]
+        dispatcher.subscribe(subscription(listener.port, types=frozenset({PLATFORM})), facts)
+        dispatcher.subscribe(subscription(listener.port), facts)
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(
+            [one["type"] for one in listener.events()], ["platform.initStart", "function"]
+        )
+
+
+class Ending(DispatcherTestCase):
+    def start_flush(self, dispatcher: Dispatcher) -> Future[bool]:
+        """A flush that is waiting, in another thread."""
+        threads = self.enterContext(ThreadPoolExecutor())
+        clock = ManualClock()
+        flushing = threads.submit(dispatcher.flush, Deadline.after(PATIENCE, clock))
+        clock.wait_for_nap(1)
+        return flushing
+
+    def test_a_flush_does_not_wait_where_nobody_listens(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(free_port()))
+        dispatcher.subscribe(other(listener.port))
+        dispatcher.deliver(lines(1))
+        began = time.monotonic()
+        self.assertFalse(dispatcher.flush(soon()))
+        self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(listener.numbers(), [1])
+
+    def test_a_flush_ends_with_its_deadline(self) -> None:
+        listener = self.listen(HOLD)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port))
+        dispatcher.deliver(lines(1))
+        self.assertFalse(dispatcher.flush(Deadline.after(0.05)))
+
+    def test_a_flush_ends_a_pause_between_retries(self) -> None:
+        clock = ManualClock()
+        listener = self.listen(500)
+        dispatcher = self.dispatch(clock)
+        dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        clock.wait_for_nap(1)
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual([listener.numbers(), listener.numbers()], [[1], [1]])
+
+    def test_a_flush_waits_for_what_was_there_and_not_for_what_comes(self) -> None:
+        listener = self.listen(HOLD, 500)
+        dispatcher = self.dispatch(ManualClock())
+        dispatcher.subscribe(subscription(listener.port, max_items=1))
+        dispatcher.deliver(lines(1))
+        listener.request()
+        flushing = self.start_flush(dispatcher)
+        dispatcher.deliver(lines(2))
+        listener.released.set()
+        self.assertTrue(flushing.result(PATIENCE))
+
+    def test_a_reset_flushes_and_ends_all_subscriptions(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port))
+        dispatcher.deliver(lines(1))
+        dispatcher.hurry()
+        dispatcher.unsubscribe_all(PATIENCE)
+        self.assertEqual(listener.numbers(), [1])
+        self.assertFalse(dispatcher.has_subscribers)
+        self.assertEqual(workers(), [])
+        dispatcher.deliver(lines(2))
+
+        dispatcher.subscribe(subscription(listener.port, max_items=2))
+        dispatcher.deliver(lines(3))
+        dispatcher.deliver(lines(4))
+        self.assertEqual(listener.numbers(), [3, 4])
+
+    def test_a_reset_waits_no_longer_than_told_also_when_the_clock_stands_still(self) -> None:
+        listener = self.listen(HOLD)
+        dispatcher = self.dispatch(ManualClock())
+        dispatcher.subscribe(subscription(listener.port))
+        dispatcher.deliver(lines(1))
+        dispatcher.unsubscribe_all(0.05)
+        self.assertEqual(workers(), [])
+
+    def test_close_ends_a_post_that_hangs(self) -> None:
+        listener = self.listen(HOLD)
+        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", PATIENCE):
+            dispatcher = self.dispatch()
+            dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
+            dispatcher.deliver(lines(1))
+            listener.request()
+            began = time.monotonic()
+            dispatcher.close()
+            self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(workers(), [])
+
+    def test_close_ends_a_pause_between_retries(self) -> None:
+        clock = ManualClock()
+        dispatcher = self.dispatch(clock)
+        dispatcher.subscribe(subscription(free_port(), timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        clock.wait_for_nap(1)
+        dispatcher.close()
+        self.assertEqual(workers(), [])
+
+    def test_close_ends_a_flush(self) -> None:
+        listener = self.listen(HOLD)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(listener.port))
+        dispatcher.deliver(lines(1))
+        flushing = self.start_flush(dispatcher)
+        dispatcher.close()
+        self.assertFalse(flushing.result(PATIENCE))
+
+    def test_after_close_nothing_subscribes_and_nothing_is_delivered(self) -> None:
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription())
+        dispatcher.close()
+        dispatcher.close()
+        with self.assertRaises(ShuttingDown):
+            dispatcher.subscribe(subscription())
+        dispatcher.deliver(lines(1))
+        self.assertFalse(dispatcher.has_subscribers)
