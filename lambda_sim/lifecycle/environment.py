@@ -251,25 +251,28 @@ class ExecutionEnvironment:
         """Block until the caller of Invoke has its answer.
 
         Extensions are not waited for. A runtime that is about to ask for Next is, for a moment:
-        then telemetry of an invocation without extensions is complete.
+        then telemetry of an invocation without extensions is complete, and a caller is woken
+        once and not twice.
         """
         with self:
             record = self._record_locked(request_id)
-            self._wait_locked(
-                record.request_id,
-                lambda: record.is_complete or None,
-                deadline,
-                f"invocation {request_id} to complete",
-            )
-            grace = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
-            with suppress(WaitTimeout, ShuttingDown):
-                self._wait_locked(
-                    record.request_id,
-                    lambda: record.is_reported or bool(record.readiness.awaited) or None,
-                    grace,
-                    "the report",
-                )
-            return record
+            while True:
+                was_complete = record.is_complete
+                until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
+                try:
+                    self._wait_locked(
+                        record.request_id,
+                        lambda: record.is_settled or None,
+                        until,
+                        f"invocation {request_id} to complete",
+                    )
+                    return record
+                except (WaitTimeout, ShuttingDown):
+                    is_over = until is deadline or self._monitor.is_closed
+                    if record.is_complete and (was_complete or is_over):
+                        return record
+                    if is_over:
+                        raise
 
     def wait_for_chunk(self, request_id: str, index: int, deadline: Deadline) -> bytes | None:
         """Block until a response has a piece of this index, or none will come (None)."""
@@ -279,7 +282,7 @@ class ExecutionEnvironment:
             def find() -> bool | None:
                 return len(record.chunks) > index or record.is_complete or None
 
-            self._wait_locked(record.request_id, find, deadline, f"a chunk of {request_id}")
+            self._wait_locked(record.stream_topic, find, deadline, f"a chunk of {request_id}")
             return record.chunks[index] if len(record.chunks) > index else None
 
     def wait_for(self, condition: Callable[[], object], deadline: Deadline, what: str) -> None:

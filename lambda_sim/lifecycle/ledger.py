@@ -79,6 +79,17 @@ class Record:
         return self.status.is_complete
 
     @property
+    def is_settled(self) -> bool:
+        """Whether its caller need wait no longer: it is answered, and reported unless extensions
+        hold the report up."""
+        return self.is_complete and (self.is_reported or not self.readiness.is_complete)
+
+    @property
+    def stream_topic(self) -> object:
+        """What those wait for who read its response while it arrives."""
+        return (self.request_id, "stream")
+
+    @property
     def extension_overhead_ms(self) -> float | None:
         """Milliseconds that extensions worked on after the runtime was done."""
         if self.runtime_done is None or self.extensions_done is None:

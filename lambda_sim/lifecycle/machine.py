@@ -395,7 +395,7 @@ class Machine:
         if not record.chunks:
             record.first_byte = self._clock.monotonic()
         record.chunks.append(chunk)
-        self.outbox.changed(record.request_id)
+        self.outbox.changed(record.stream_topic)
 
     def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
         """Record the runtime's response; None when its last chunk came. The first answer wins.
@@ -510,7 +510,9 @@ class Machine:
         record.stage = Stage.ANSWERED
         record.failure = failure
         record.status = _status(failure)
-        self.outbox.changed(record.request_id)
+        self.outbox.changed(record.stream_topic)
+        if record.is_settled:
+            self.outbox.changed(record.request_id)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
         if self.rules.runtime_done_at_response or self.rules.max_concurrency != 1:

@@ -120,25 +120,33 @@ class ProcessGroup:
         return [self.pid, *(pid for pid in self.descendants() if _group_of(pid) == self.pid)]
 
     def descendants(self) -> list[int]:
-        """Everyone below the leader now, and below those who left the group."""
-        with self._monitor:
-            roots = [self.pid, *self._strays]
-        with self._claimed() as is_ours:
-            return tree.descendants(roots if is_ours else roots[1:])
+        """Everyone below the leader now, and the strays with everyone below them."""
+        return self._look()[0]
 
     def strays(self) -> list[psutil.Process]:
-        """Descendants outside the group, looked for anew; those found earlier live on as such.
+        """Descendants outside the group, looked for anew; once found they stay known as such.
 
-        One that left the group and lost its parent before the first look is not known.
+        One that left the group and lost its parent before the first look is not found.
         """
-        found = [pid for pid in self.descendants() if _group_of(pid) != self.pid]
+        pids, known = self._look()
+        outside = [pid for pid in pids if pid not in known and _group_of(pid) != self.pid]
+        new = {pid: stray for pid in outside if (stray := tree.process(pid))}
+        with self._monitor:
+            self._strays |= new
+        return [*known.values(), *new.values()]
+
+    def _look(self) -> tuple[list[int], dict[int, psutil.Process]]:
+        """All descendants, and those of them that are known as strays."""
         with self._monitor:
             known = dict(self._strays)
-        known |= {pid: stray for pid in found if pid not in known and (stray := tree.process(pid))}
-        living = {pid: stray for pid, stray in known.items() if tree.is_alive(stray)}
+        ended = [pid for pid, stray in known.items() if not tree.is_alive(stray)]
         with self._monitor:
-            self._strays = living
-        return list(living.values())
+            for pid in ended:  # before the walk: their ids may be strangers' by now
+                self._strays.pop(pid, None)
+                del known[pid]
+        with self._claimed() as is_ours:
+            below = tree.descendants([self.pid, *known] if is_ours else known)
+        return [*known, *below], known
 
     def peak_bytes(self) -> int:
         """The greatest memory that the tree was seen to have."""

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from lambda_sim.testing.case import LambdaTestCase
 from lambda_sim.testing.clock import ManualClock
+from lambda_sim.testing.doubles import ScriptedExtension, ScriptedRuntime
+from lambda_sim.testing.receiver import TelemetryReceiver
 
-__all__ = ["ManualClock"]
+__all__ = [
+    "LambdaTestCase",
+    "ManualClock",
+    "ScriptedExtension",
+    "ScriptedRuntime",
+    "TelemetryReceiver",
+]

@@ -105,6 +105,8 @@ class Application:
                 raise HangUp from end
             answer = rendering.unavailable()
         start_response(answer.status, answer.headers)
+        if answer.pieces is not None:
+            return answer.pieces
         if answer.undelivered is not None and "lambda_sim.connection" in environ:
             return _Delivery(answer, environ["lambda_sim.connection"])
         return [answer.body]

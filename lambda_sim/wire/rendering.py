@@ -35,6 +35,8 @@ class Answer(NamedTuple):
     body: bytes
     undelivered: Callable[[], None] | None = None
     """Called when the answer could not be sent."""
+    pieces: Iterable[bytes] | None = None
+    """A body that is sent as it comes, in place of ``body``."""
 
 
 def answer(
@@ -47,6 +49,13 @@ def answer(
     """An answer with its content headers."""
     content = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     return Answer(_REASONS[status], [*content, *headers], body, undelivered)
+
+
+def streamed(
+    pieces: Iterable[bytes], content_type: str, headers: Iterable[tuple[str, str]] = ()
+) -> Answer:
+    """An answer whose body comes bit by bit."""
+    return Answer(_REASONS[200], [("Content-Type", content_type), *headers], b"", pieces=pieces)
 
 
 def json_answer(status: int, value: Any, headers: Iterable[tuple[str, str]] = ()) -> Answer:

@@ -368,20 +368,21 @@ class WireServer:
             try:
                 self._listener = undo.enter_context(_listen(self._host, self._port, self._backlog))
                 self._watch = _open_watch(self._listener)
-            except (OSError, OverflowError, ValueError) as error:
+                undo.callback(self._watch.close)
+                host, port = self._listener.getsockname()[:2]
+                self._environ = _environ(host, port)
+                self._acceptor = Worker(self._name, self._run).start()
+            except (OSError, ValueError, RuntimeError) as error:
                 raise self._start_error(error) from error
-            undo.callback(self._watch.close)
-            host, port = self._listener.getsockname()[:2]
             self._address = (host, port)
-            self._environ = _environ(host, port)
-            self._acceptor = Worker(self._name, self._run).start()
             self._undo = undo.pop_all()
         return self
 
     def close(self) -> None:
-        """Hang up on everyone and join all threads; at most a few seconds.
+        """Hang up on everyone and join all threads: milliseconds, at most a few seconds.
 
-        Handlers that are parked in the application should have been released before.
+        From any thread once ``start`` returned. Handlers that are parked in the application
+        should have been released before.
         """
         with self._monitor as monitor:
             is_first = not self._is_closing
@@ -451,6 +452,8 @@ class WireServer:
         for worker in workers:
             if not worker.join(deadline.remaining()) and not worker.is_current:
                 _LOG.warning("the server %s closed, but a handler is still busy", self._name)
+        if self._acceptor.failure is not None:
+            _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)
         for connection, _ in taken:
             connection.socket.close()
         self._undo.close()

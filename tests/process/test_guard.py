@@ -56,7 +56,7 @@ class KilledTest(ProcessTestCase):
         self.wait_until_gone(*pids)
 
     def test_a_simulator_that_ends_without_a_close_leaves_nothing(self) -> None:
-        popen, *pids = self.keeper("exit")
+        popen, *pids = self.keeper()
         popen.communicate("\n", PATIENCE)
         self.assertEqual(popen.returncode, 0)
         self.wait_until_gone(*pids)

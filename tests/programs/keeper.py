@@ -1,24 +1,22 @@
 """A simulator's process that is going to be killed: holds a child and a grandchild in a sandbox."""
 
 import sys
-import threading
+from queue import SimpleQueue
 
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import LocalSandbox
 
 
 def main() -> None:
-    sandbox = LocalSandbox(
-        on_line=lambda child, line: print(child.pid, line, end="", flush=True),
-        on_exit=lambda child: None,
-    )
-    # The shell prints its own child's id; what reads us sees both.
+    lines: SimpleQueue[str] = SimpleQueue()
+    sandbox = LocalSandbox(on_line=lambda child, line: lines.put(line), on_exit=lambda child: None)
     command = ["/bin/sh", "-c", "sleep 600 & echo $!; wait"]
-    sandbox.spawn(ProcessConfig(command, ProcessRole.RUNTIME, inherit_stdio=False), {})
+    config = ProcessConfig(command, ProcessRole.RUNTIME, inherit_stdio=False)
+    child = sandbox.spawn(config, {})
+    grandchild = lines.get().strip()
     if "freeze" in sys.argv:
         sandbox.freeze()
-    if "exit" not in sys.argv:
-        threading.Event().wait()
+    print(child.pid, grandchild, flush=True)
     sys.stdin.readline()
 
 

@@ -128,10 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
             listener.released.wait(PATIENCE)
             step = 200 if step == HOLD else 500
         self.send_response(step if isinstance(step, int) else 200)
-        if step != ENDLESS:
+        if step not in (204, ENDLESS):
             self.send_header("Content-Length", "2")
         self.end_headers()
-        self.wfile.write(b"OK")
+        if step != 204:
+            self.wfile.write(b"OK")
         if step == ENDLESS:
             listener.released.wait(PATIENCE)
         self.close_connection = step in (HANG_UP, ENDLESS)

@@ -1,4 +1,4 @@
-"""How the server's applications read bodies: lengths, chunks, trailers, limits and what goes wrong."""
+"""How applications read bodies: lengths, chunks, trailers, limits and what goes wrong."""
 
 from __future__ import annotations
 

@@ -94,9 +94,11 @@ class StartTest(ServerTestCase):
         files, threads = count_of_files(), names_of_threads()
         for patched in (None, "Worker", "_open_watch"):
             server = WireServer(hello, name="failing", port=0 if patched else port)
-            with mock.patch.object(server_module, patched or "HangUp", side_effect=OSError(24, "")):
-                with self.assertRaises(OSError):
-                    server.start()
+            failing = mock.patch.object(
+                server_module, patched or "HangUp", side_effect=OSError(errno.EMFILE, "")
+            )
+            with failing, self.assertRaises(StartError):
+                server.start()
             server.close()
             self.assertEqual((count_of_files(), names_of_threads()), (files, threads))
 
@@ -260,6 +262,11 @@ class HangUpTest(ServerTestCase):
 
 
 class CloseTest(ServerTestCase):
+    def join_threads(self) -> None:
+        for thread in threading.enumerate():
+            if thread.name.startswith("lambda-sim:"):
+                thread.join(PATIENCE)
+
     def test_closing_twice_is_fine(self) -> None:
         server = self.serve(hello)
         server.close()
@@ -332,9 +339,7 @@ class CloseTest(ServerTestCase):
         ):
             server.close()
         parking.released.set()
-        for thread in threading.enumerate():
-            if thread.name.startswith("lambda-sim:"):
-                thread.join(PATIENCE)
+        self.join_threads()
 
     def test_an_application_may_close_its_own_server(self) -> None:
         closed: queue.Queue[None] = queue.Queue()
@@ -348,25 +353,24 @@ class CloseTest(ServerTestCase):
         server = self.serve(app)
         self.connect(server).send(b"GET / HTTP/1.1\r\n\r\n")
         closed.get(timeout=PATIENCE)
-        for thread in threading.enumerate():
-            if thread.name.startswith("lambda-sim:"):
-                thread.join(PATIENCE)
+        self.join_threads()
 
     def test_a_hang_up_callback_may_close_the_server(self) -> None:
         told: queue.Queue[None] = queue.Queue()
+        parking = ParkingLot()
 
         def close(connection: Connection) -> None:
+            parking.released.set()
             server.close()
             told.put(None)
 
-        server = self.serve(hello, on_hangup=close)
+        server = self.serve(parking, on_hangup=close)
         client = self.connect(server)
-        client.get()
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        parking.parked.get(timeout=PATIENCE)
         client.close()
         told.get(timeout=PATIENCE)
-        for thread in threading.enumerate():
-            if thread.name.startswith("lambda-sim:"):
-                thread.join(PATIENCE)
+        self.join_threads()
 
 
 class LeftoversTest(ServerTestCase):

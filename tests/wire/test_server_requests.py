@@ -223,7 +223,14 @@ class RefusedTest(RequestTest):
         )
 
     def test_other_transfer_codings_are_not_implemented(self) -> None:
-        for coding in (b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b""):
+        for coding in (
+            b"gzip",
+            b"gzip, chunked",
+            b"chunked, chunked",
+            b"identity",
+            b"xchunked",
+            b"",
+        ):
             request = b"POST / HTTP/1.1\r\nTransfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n"
             self.assert_refused(request, 501)
 

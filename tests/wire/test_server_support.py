@@ -1,4 +1,4 @@
-"""What the server's tests share: a raw client, and a test case that serves and looks for leftovers."""
+"""What the server's tests share: a raw client, and a test case that looks for leftovers."""
 
 from __future__ import annotations
 
