@@ -204,9 +204,7 @@ class RawExtension(RawConnection):
         super().__init__(server)
         self.id = ""
 
-    def ask_to_register(
-        self, name: str | None, body: bytes = b"{}", **headers: str
-    ) -> RawAnswer:
+    def ask_to_register(self, name: str | None, body: bytes = b"{}", **headers: str) -> RawAnswer:
         """A registration as it is given; the identifier is kept if it succeeds."""
         pairs = [] if name is None else [("Lambda-Extension-Name", name)]
         pairs += _named(headers)

@@ -153,14 +153,15 @@ class Invocation:
             "an aware datetime",
         ),
     )
-    deadline_ms: int | None = attrs.field(kw_only=True, validator=_optional(checks.whole(0)))
+    deadline_ms: int | None = attrs.field(
+        default=None, kw_only=True, validator=_optional(checks.whole(0))
+    )
     """When Lambda will end it, milliseconds since the epoch; None until that is known."""
 
-    @deadline_ms.default
-    def _deadline_ms(self) -> int | None:
-        if self.timeout is None:
-            return None
-        return int((self.created_at.timestamp() + self.timeout) * 1000)
+    def __attrs_post_init__(self) -> None:
+        if self.deadline_ms is None and self.timeout is not None:
+            due_ms = int((self.created_at.timestamp() + self.timeout) * 1000)
+            object.__setattr__(self, "deadline_ms", due_ms)
 
     @classmethod
     def from_bytes(

@@ -382,6 +382,8 @@ class RequestBody:
                 self.is_over = True
                 return piece
         pieces = []
+        # The kernel fills the whole buffer, so one call does; after a timeout it hands over what
+        # came, and only a call that gets nothing says that the body stalls.
         while size > 0 and (piece := self._piece(min(size, MOST), socket.MSG_WAITALL)):
             size -= len(piece)
             pieces.append(piece)
@@ -632,6 +634,7 @@ class Answer:
 
     def send_instead(self, status: str, kind: str, data: bytes) -> None:
         """Forget what the application began, and send this as the connection's last answer."""
+        self._is_bodiless = self._is_chunked = False
         self._status = status
         self._headers = [("Content-Type", kind), ("Connection", "close")]
         self.send_whole(data)

@@ -44,7 +44,8 @@ JOINED = 16 * 1024
 LINGERED = 64 * 1024 * 1024
 LINGER_SECONDS = 2.0
 REMEMBERED = 8
-"""Header blocks of one connection that need no second parsing."""
+"""Header blocks of one connection that need no second parsing, unless they are longer than"""
+REMEMBERED_BYTES = 2048
 CLOSE_SECONDS = 5.0
 BREATH = 0.1
 """Seconds without accepting when the machine has no more sockets or threads to give."""
@@ -76,7 +77,10 @@ class Connection:
         request_timeout: float,
     ) -> None:
         self.is_gone = False
-        """Whether the peer was seen to hang up. Set before ``on_hangup`` is called."""
+        """Whether the peer was seen to hang up. Set before ``on_hangup`` is called.
+
+        A peer that only closed its sending side counts, too, though it may still read an answer.
+        """
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -181,9 +185,10 @@ class Connection:
 
     def _understand(self, block: bytes) -> Headers:
         headers = parse_headers(block, self._environ)
-        if len(self._seen) >= REMEMBERED:
-            self._seen.clear()
-        self._seen[block] = headers
+        if len(block) <= REMEMBERED_BYTES:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[block] = headers
         return headers
 
     def _answer(self, answer: Answer, environ: dict[str, Any]) -> bool:
@@ -394,7 +399,7 @@ class WireServer:
             with self._monitor as monitor:
                 self._is_closed = True
                 monitor.changed(CLOSED)
-        elif not self._is_own_thread():
+        elif self._address is not None and not self._is_own_thread():
             with self._monitor as monitor, suppress(WaitTimeout):
                 monitor.wait_until(
                     CLOSED,
@@ -514,10 +519,10 @@ class WireServer:
         worker = Worker(name, lambda: self._serve(connection))
         with self._monitor:
             self._open[connection.fd] = (connection, worker)
-        self._watch.add(connection.fd)
         try:
+            self._watch.add(connection.fd)
             worker.start()
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             _LOG.warning("%s can't serve a connection: %s", self._name, error)
             self._leave(connection)
             self._breathe()

@@ -146,6 +146,12 @@ class HeadersTest(AnswerTest):
             with self.assertLogs(LOGGER, "ERROR"):
                 self.assertEqual(self.answering([], "200 OK", header).get().status, 500)
 
+    def test_what_a_failed_head_would_have_framed_does_not_frame_the_error(self) -> None:
+        with self.assertLogs(LOGGER, "ERROR"):
+            client = self.answering(lambda: iter([b"one"]), "200 OK", ("X", "a\nb"))
+            self.assertEqual(client.get().status, 500)
+            self.assertTrue(client.is_closed())
+
     def test_a_header_that_is_not_latin_1_is_the_applications_failure(self) -> None:
         with self.assertLogs(LOGGER, "ERROR"):
             self.assertEqual(self.answering([], "200 OK", ("X", "\u20ac")).get().status, 500)

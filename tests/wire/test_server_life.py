@@ -273,7 +273,9 @@ class CloseTest(ServerTestCase):
         server.close()
 
     def test_closing_what_never_started_is_fine(self) -> None:
-        WireServer(hello, name="idle").close()
+        server = WireServer(hello, name="idle")
+        server.close()
+        server.close()
 
     def test_threads_may_close_it_all_at_once(self) -> None:
         server = self.serve(hello)
@@ -374,6 +376,16 @@ class CloseTest(ServerTestCase):
 
 
 class LeftoversTest(ServerTestCase):
+    def test_a_connection_that_gets_no_thread_is_closed_and_the_next_one_served(self) -> None:
+        server = self.serve(hello)
+        with (
+            mock.patch.object(server_module, "BREATH", 0.01),
+            mock.patch.object(server_module.Worker, "start", side_effect=RuntimeError("no more")),
+            self.assertLogs("lambda_sim.wire.server", "WARNING"),
+        ):
+            self.assertTrue(self.connect(server).is_closed())
+        self.assertEqual(self.connect(server).get().body, b"hello")
+
     def test_two_thousand_connections_leave_no_thread_and_no_file(self) -> None:
         server = self.serve(hello)
         with Client(server.address) as client:

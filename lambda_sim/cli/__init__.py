@@ -1,0 +1,48 @@
+"""The command ``lambda-sim``: arguments in, exit status out.
+
+Only arguments are dealt with here; what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from lambda_sim.cli.arguments import parse
+from lambda_sim.errors import ConfigurationError, LambdaSimError
+
+__all__ = ["main"]
+
+WRONG_USAGE = 2
+SIMULATOR_FAILED = 3
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    :param arguments: without the program's name; those of the process by default.
+    :returns: 0 for success, 1 when the function failed, 2 for wrong usage, 3 when the simulator
+        itself failed, 128 and the signal's number when a signal ended it.
+    """
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        status: int = options.run(options)
+        return status
+    except SystemExit as end:  # --help, --version, and words that can't be understood
+        return end.code if isinstance(end.code, int) else 0
+    except ConfigurationError as error:
+        return _told(WRONG_USAGE, [str(error), "see lambda-sim invoke --help, or serve"])
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except LambdaSimError as error:
+        return _told(SIMULATOR_FAILED, [str(error), *getattr(error, "__notes__", ())])
+    except Exception:
+        import traceback  # noqa: PLC0415 - only a fault of ours needs it
+
+        return _told(SIMULATOR_FAILED, ["a fault of its own:", traceback.format_exc()])
+
+
+def _told(status: int, lines: Sequence[str]) -> int:
+    sys.stderr.write("lambda-sim: " + "\n".join(lines) + "\n")
+    return status

@@ -1,0 +1,166 @@
+"""The command line's words, as options. Nothing but argparse is imported."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from lambda_sim.version import __version__
+
+__all__ = ["log_format", "parse"]
+
+AddParser = Callable[..., ArgumentParser]
+
+PORT = 9000
+"""Where people who know AWS's emulator have mapped it to, in every example of its guide."""
+
+EMULATOR_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")
+"""The levels that AWS's emulator knows."""
+
+EPILOG = """\
+Exit status: 0 success, 1 the function failed, 2 wrong usage, 3 the simulator failed,
+128 and the number of the signal that ended it."""
+
+
+def parse(words: Sequence[str]) -> Namespace:
+    """The options, with ``command`` for what stands behind ``--`` and ``run`` to run it all.
+
+    :raises SystemExit: for wrong usage, and after --help and --version.
+    """
+    parser = ArgumentParser(
+        prog="lambda-sim",
+        description="AWS Lambda on your own machine.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lambda-sim {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_invoke(commands.add_parser)
+    _add_serve(commands.add_parser)
+    # Behind the first -- nothing is ours, whatever it looks like.
+    words = list(words)
+    split = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:split])
+    options.command = words[split + 1 :]
+    return options
+
+
+def address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``; without a host, all addresses of this machine."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) <= 65_535):
+        raise ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
+
+
+def log_format(text: str) -> str:
+    """Text or JSON in AWS's spelling, whatever the user's."""
+    return {"text": "Text", "json": "JSON"}.get(text.lower(), text)
+
+
+def _add_invoke(add_parser: AddParser) -> None:
+    parser = _add_command(
+        add_parser,
+        "invoke",
+        "Call a function once.",
+        "The result goes to standard output, the log to standard error.",
+    )
+    parser.add_argument(
+        "--event",
+        default="{}",
+        metavar="JSON|FILE|-",
+        help="the event: JSON, a file of it, or - for standard input (default: {})",
+    )
+    parser.add_argument("--client-context", metavar="JSON", help="what the caller says of itself")
+    parser.add_argument(
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="text: what the function returned; json: that, its times and its log in one object",
+    )
+
+
+def _add_serve(add_parser: AddParser) -> None:
+    parser = _add_command(
+        add_parser,
+        "serve",
+        "Serve a function over HTTP, as AWS's Runtime Interface Emulator does.",
+        "The log goes to standard error. AWS_LAMBDA_FUNCTION_NAME, _VERSION, _MEMORY_SIZE,\n"
+        "_TIMEOUT and _HANDLER are the defaults of the options they are named like.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="where to listen (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=PORT, help="0 for any that is free (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runtime-interface-emulator-address",
+        type=address,
+        metavar="HOST:PORT",
+        help="--host and --port in one, as the emulator has it",
+    )
+    parser.add_argument(
+        "--runtime-api-address",
+        type=address,
+        default=("127.0.0.1", 0),
+        metavar="HOST:PORT",
+        help="where the Runtime API listens (default: 127.0.0.1 and any free port)",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=EMULATOR_LEVELS,
+        help="how much the simulator says of its own work (default: warning)",
+    )
+    parser.add_argument(
+        "--enable-init-caching", action="store_true", help="accepted, as the emulator has it"
+    )
+
+
+def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> ArgumentParser:
+    parser = add_parser(
+        name,
+        usage="%(prog)s [options] (--handler M.F | -- COMMAND...)",
+        help=what,
+        description=f"{what}\n{more}",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=lambda options: _run(name, options))
+    add = parser.add_argument
+    add("--handler", metavar="M.F", help="a Python function to run, or a COMMAND's _HANDLER")
+    add("--function-name", metavar="NAME", help="(default: test-function)")
+    add(
+        "--timeout",
+        dest="invocation_timeout",
+        type=float,
+        metavar="S",
+        help="seconds an invocation may take (default: 3)",
+    )
+    add("--memory", dest="memory_size_mb", type=int, metavar="MB", help="(default: 128)")
+    add("--region", help="(default: us-east-1)")
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a variable of the function; may be repeated, and wins over --env-file",
+    )
+    add("--env-file", action="append", default=[], metavar="F", help="a file of such lines")
+    add(
+        "--extension",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="an external extension; may be repeated",
+    )
+    add("--extensions-dir", metavar="D", help="a directory of them, like /opt/extensions")
+    add("--log-format", type=log_format, choices=("Text", "JSON"), help="(default: Text)")
+    return parser
+
+
+def _run(name: str, options: Namespace) -> int:
+    status: int = import_module(f"lambda_sim.cli.{name}").run(options)
+    return status

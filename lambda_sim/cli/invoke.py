@@ -1,0 +1,146 @@
+"""``lambda-sim invoke``: one call of a function."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from typing import Any
+
+from lambda_sim.cli import values
+from lambda_sim.cli.session import Bell, running
+from lambda_sim.cli.settings import LOG_VARIABLES, simulator_config
+from lambda_sim.errors import ConfigurationError, WaitTimeout
+from lambda_sim.model.invocation import Invocation, InvocationState
+from lambda_sim.simulator import Simulator
+from lambda_sim.sync import Worker
+
+__all__ = ["run"]
+
+FUNCTION_FAILED = 1
+
+HISTORY = 1_000_000
+"""Lines kept until they are printed: more than a function writes faster than a terminal shows."""
+
+REPORT_SLACK = 5.0
+"""Seconds beyond the function's own that its report may take."""
+
+
+def run(options: Namespace) -> int:
+    """Call the function, print what it answers, and say by the exit status how it went."""
+    invocation = _invocation(options)
+    config = simulator_config(options, LOG_VARIABLES, os.environ, history_limit=HISTORY)
+    with Bell() as bell:
+        with running(config) as simulator:
+            call = _Call(simulator, invocation, bell, prints=options.output == "text")
+            number = bell.wait()
+        call.worker.join()
+    if number:
+        return 128 + number
+    if call.worker.failure is not None:
+        raise call.worker.failure
+    assert call.state is not None
+    if options.output == "json":
+        write_out(json.dumps(_summary(simulator, call.state)).encode() + b"\n")
+    return 0 if call.state.error is None else FUNCTION_FAILED
+
+
+class _Call:
+    """The invocation, on a worker of its own, so that the main thread hears signals."""
+
+    def __init__(
+        self, simulator: Simulator, invocation: Invocation, bell: Bell, *, prints: bool
+    ) -> None:
+        self.state: InvocationState | None = None
+        self._simulator = simulator
+        self._invocation = invocation
+        self._bell = bell
+        self._prints = prints
+        self.worker = Worker("invoke", self._run).start()
+
+    def _run(self) -> None:
+        try:
+            state = self.state = self._simulator.invoke(self._invocation)
+            if self._prints:
+                write_out(_for_people(_payload(state)))
+            # Extensions may still be at work; Lambda, too, lets them finish before it ends them.
+            patience = self._simulator.config.invocation_timeout + REPORT_SLACK
+            with suppress(WaitTimeout):
+                self._simulator.wait_for_telemetry("platform.report", timeout=patience)
+        finally:
+            self._bell.ring()
+
+
+def write_out(data: bytes) -> None:
+    """Put bytes on standard output, if anybody reads it."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What is left must not be tried once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _invocation(options: Namespace) -> Invocation:
+    body = values.event_bytes(options.event)
+    try:
+        return Invocation.from_bytes(body, client_context=options.client_context)
+    except ConfigurationError as error:
+        option = {"client_context": "--client-context"}.get(error.field, "--event")
+        raise ConfigurationError(option, error.value, error.allowed) from error
+
+
+def _payload(state: InvocationState) -> bytes:
+    if state.error is not None:
+        return state.error.body
+    return b"" if state.response is None else state.response.body
+
+
+def _for_people(payload: bytes) -> bytes:
+    """Text ends with a line break; anything else is left as it is, but on a terminal."""
+    if not payload or payload.endswith(b"\n"):
+        return payload
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        if not sys.stdout.isatty():
+            return payload
+    return payload + b"\n"
+
+
+def _summary(simulator: Simulator, state: InvocationState) -> dict[str, Any]:
+    """All that is known of the invocation, for machines."""
+    payload = _payload(state)
+    try:
+        shown, is_base64 = values.json_value(payload), False
+    except ValueError:
+        shown, is_base64 = base64.b64encode(payload).decode(), True
+    reports = simulator.get_telemetry_events_by_type("platform.report")
+    record = reports[-1].record if reports else {}
+    metrics: dict[str, Any] = record.get("metrics", {}) if isinstance(record, dict) else {}
+    return {
+        "status": state.status.value,
+        "statusCode": 200,
+        "functionError": None if state.error is None else "Unhandled",
+        "executedVersion": simulator.config.function_version,
+        "requestId": state.request_id,
+        "payload": shown,
+        "isBase64Encoded": is_base64,
+        "durationMs": metrics.get("durationMs"),
+        "billedDurationMs": metrics.get("billedDurationMs"),
+        "initDurationMs": metrics.get("initDurationMs"),
+        "memorySizeMB": metrics.get("memorySizeMB"),
+        "maxMemoryUsedMB": metrics.get("maxMemoryUsedMB"),
+        "logs": [
+            {
+                "time": line.time.isoformat(),
+                "source": line.source,
+                "name": line.name,
+                "message": line.message,
+            }
+            for line in simulator.logs
+        ],
+    }

@@ -1,0 +1,149 @@
+"""Waiting: no wake-up lost, every wait ends, nothing kept of what nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
+from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
+from lambda_sim.testing import ManualClock
+
+PATIENCE = 20.0
+
+
+class MonitorTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.monitor = Monitor()
+        self.found: list[int] = []
+        self.threads = self.enterContext(ThreadPoolExecutor(20))
+        self.addCleanup(self.close)
+
+    def close(self) -> None:
+        with self.monitor:
+            self.monitor.close()
+
+    def take(self, topic: str, deadline: Deadline = NEVER) -> int:
+        with self.monitor as monitor:
+            return monitor.wait_until(
+                topic, lambda: self.found.pop() if self.found else None, deadline, what=topic
+            )
+
+    def put(self, value: int, *topics: str) -> None:
+        with self.monitor as monitor:
+            self.found.append(value)
+            monitor.changed(*topics)
+
+    def test_what_is_there_is_taken_at_once(self) -> None:
+        self.found.append(1)
+        self.assertEqual(self.take("x", Deadline.after(0)), 1)
+
+    def test_a_waiter_is_woken_by_its_topic(self) -> None:
+        waiting = self.threads.submit(self.take, "x")
+        self.put(1, "y", "x")
+        self.assertEqual(waiting.result(PATIENCE), 1)
+
+    def test_no_wake_up_is_lost(self) -> None:
+        for value in range(500):
+            waiting = self.threads.submit(self.take, "x")
+            self.put(value, "x")
+            self.assertEqual(waiting.result(PATIENCE), value)
+
+    def test_a_wait_that_runs_out_says_for_what(self) -> None:
+        with self.assertRaises(WaitTimeout) as caught:
+            self.take("the moon", Deadline.after(0.01))
+        self.assertIn("the moon", str(caught.exception))
+        self.assertIsInstance(caught.exception, TimeoutError)
+
+    def test_closing_ends_waits_now_and_later_but_hands_over_what_is_there(self) -> None:
+        waiting = [self.threads.submit(self.take, topic) for topic in "xyz"]
+        self.close()
+        for one in waiting:
+            with self.assertRaises(ShuttingDown):
+                one.result(PATIENCE)
+        with self.assertRaises(ShuttingDown):
+            self.take("x")
+        self.found.append(1)
+        self.assertEqual(self.take("x"), 1)
+
+    def test_nothing_is_kept_of_a_topic_nobody_waits_for(self) -> None:
+        for number in range(100):
+            with self.assertRaises(WaitTimeout):
+                self.take(f"topic {number}", Deadline.after(0.0001))
+        self.assertEqual(self.monitor._waiters, {})
+
+    def test_what_the_question_raises_ends_the_wait(self) -> None:
+        with self.monitor as monitor, self.assertRaises(ZeroDivisionError):
+            monitor.wait_until("x", lambda: 1 // 0, NEVER, what="x")
+        self.put(1, "x")
+        self.assertEqual(self.take("x"), 1)
+
+    def test_any_change_can_be_waited_for(self) -> None:
+        with self.monitor as monitor:
+            seen = monitor.version
+        self.put(1, "whatever")
+        with self.monitor as monitor:
+            self.assertGreater(monitor.wait_for_change(seen, NEVER), seen)
+            now = monitor.version
+            self.assertEqual(monitor.wait_for_change(now, Deadline.after(0.001)), now)
+
+
+class DeadlineTest(unittest.TestCase):
+    def test_time_left_is_never_negative(self) -> None:
+        clock = ManualClock()
+        deadline = Deadline.after(2, clock)
+        clock.advance(1.5)
+        self.assertEqual(deadline.remaining(), 0.5)
+        clock.advance(5)
+        self.assertEqual(deadline.remaining(), 0.0)
+
+    def test_never_is_later_than_anything(self) -> None:
+        soon = Deadline.after(1)
+        self.assertIs(NEVER.earlier_of(soon), soon)
+        self.assertIs(soon.earlier_of(NEVER), soon)
+        self.assertIsNone(NEVER.remaining())
+
+
+class ManualClockTest(unittest.TestCase):
+    def test_advancing_wakes_who_waits(self) -> None:
+        clock, monitor = ManualClock(), Monitor()
+
+        def wait() -> None:
+            with monitor:
+                monitor.wait_until("x", lambda: None, Deadline.after(60, clock), what="x")
+
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(wait)
+            clock.wait_for_sleepers(1)
+            clock.advance(59)
+            self.assertFalse(waiting.done())
+            clock.wait_for_sleepers(1)
+            clock.advance(1)
+            with self.assertRaises(WaitTimeout):
+                waiting.result(PATIENCE)
+
+    def test_time_does_not_run_back(self) -> None:
+        with self.assertRaises(ConfigurationError):
+            ManualClock().advance(-1)
+
+
+class WorkerTest(unittest.TestCase):
+    def test_what_it_raises_is_kept(self) -> None:
+        worker = Worker("test", lambda: 1 // 0)
+        worker.start()
+        self.assertTrue(worker.join(PATIENCE))
+        self.assertIsInstance(worker.failure, ZeroDivisionError)
+
+    def test_it_is_named_and_joined(self) -> None:
+        names: list[str] = []
+        worker = Worker("test", lambda: names.append(threading.current_thread().name)).start()
+        self.assertTrue(worker.join(PATIENCE))
+        self.assertEqual(names, ["lambda-sim:test"])
+
+    def test_one_that_never_started_has_ended(self) -> None:
+        self.assertTrue(Worker("test", print).join())
+
+
+if __name__ == "__main__":
+    unittest.main()
