@@ -6,6 +6,7 @@ Nothing here knows the simulator's code but for ``addr``.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from collections.abc import Iterable, Mapping
@@ -127,6 +128,10 @@ class RawConnection:
         """Block until the other side closes, or says something (False)."""
         return not self._incoming and self._receive() == b""
 
+    def is_silent(self) -> bool:
+        """Whether nothing has come that was not read. Never blocks."""
+        return not self._incoming and not select.select([self._socket], [], [], 0)[0]
+
     def half_close(self) -> None:
         """Nothing more will be sent."""
         self._socket.shutdown(socket.SHUT_WR)
@@ -178,13 +183,24 @@ class Event(NamedTuple):
 class RawRuntime(RawConnection):
     """A runtime whose every move is the test's, on one connection that is kept alive."""
 
-    def poll(self) -> RawAnswer:
-        return self.request("GET", NEXT)
+    def ask(self) -> None:
+        """Send a Next, and do not wait for its answer."""
+        self.send_head("GET", NEXT)
 
-    def next(self) -> Event:
-        answer = self.poll()
+    def event(self) -> Event:
+        """What a Next that was sent comes back with."""
+        answer = self.read_answer()
         assert answer.status == 200, answer
         return Event(answer["Lambda-Runtime-Aws-Request-Id"], answer)
+
+    def next(self) -> Event:
+        self.ask()
+        return self.event()
+
+    def poll(self) -> RawAnswer:
+        """Next, whatever comes back."""
+        self.ask()
+        return self.read_answer()
 
     def respond(self, request_id: str, body: bytes = b"{}", **headers: str) -> RawAnswer:
         """Post a response; header names are given with underscores."""
@@ -222,13 +238,24 @@ class RawExtension(RawConnection):
     def headers(self) -> list[tuple[str, str]]:
         return [("Lambda-Extension-Identifier", self.id)]
 
-    def poll(self) -> RawAnswer:
-        return self.request("GET", EVENT_NEXT, self.headers)
+    def ask(self) -> None:
+        """Send a Next, and do not wait for its answer."""
+        self.send_head("GET", EVENT_NEXT, self.headers)
 
-    def next_event(self) -> Any:
-        answer = self.poll()
+    def event(self) -> Any:
+        """What a Next that was sent comes back with, decoded."""
+        answer = self.read_answer()
         assert answer.status == 200, answer
         return answer.json
+
+    def next(self) -> Any:
+        self.ask()
+        return self.event()
+
+    def poll(self) -> RawAnswer:
+        """Next, whatever comes back."""
+        self.ask()
+        return self.read_answer()
 
     def report(self, kind: str, error_type: str | None, body: bytes = b"") -> RawAnswer:
         """Post an ``init`` or ``exit`` error."""

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # --help, --version, and words that can't be understood
         return end.code if isinstance(end.code, int) else 0
     except ConfigurationError as error:
-        return _told(WRONG_USAGE, [str(error), "see lambda-sim invoke --help, or serve"])
+        return _told(WRONG_USAGE, [str(error)])
     except KeyboardInterrupt:
         return INTERRUPTED
     except LambdaSimError as error:

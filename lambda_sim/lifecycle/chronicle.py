@@ -145,7 +145,7 @@ class Chronicle:
                 trace_id=invocation.trace_id,
                 tenant_id=invocation.tenant_id,
                 version=self._config.function_version,
-                function_arn=invocation.invoked_function_arn,
+                function_arn=record.function_arn,
             ),
             record,
         )

@@ -40,6 +40,7 @@ class Record:
 
     invocation: Invocation
     timeout: float
+    function_arn: str
     attempt_id: str = attrs.field(factory=new_id)
     status: InvocationStatus = InvocationStatus.PENDING
     stage: Stage = Stage.QUEUED
@@ -49,6 +50,9 @@ class Record:
     """What a cold start adds to the first invocation's bill."""
 
     deadline: float | None = None
+    deadline_ms: int | None = None
+    """The deadline as AWS prints it: milliseconds since the epoch."""
+
     dispatched: float | None = None
     first_byte: float | None = None
     answered: float | None = None
@@ -106,8 +110,9 @@ class Record:
 
     def snapshot(self, tail: str) -> InvocationState:
         """What the caller may keep."""
+        known = {"deadline_ms": self.deadline_ms, "invoked_function_arn": self.function_arn}
         return InvocationState(
-            invocation=self.invocation,
+            invocation=self.invocation.filled(**known),
             status=self.status,
             started_at=moment(self.started_at),
             completed_at=moment(self.completed_at),

@@ -91,6 +91,7 @@ class Machine:
         self.is_ended = False
 
         self._clock = clock
+        self._function_arn = config.function_arn
         self._declared = tuple(extensions)
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
@@ -431,10 +432,12 @@ class Machine:
         """
         if self._is_ending:
             raise ShuttingDown("the simulator is shutting down and takes no invocation")
-        if not invocation.invoked_function_arn:
-            invocation = invocation.filled(invoked_function_arn=self.config.function_arn)
-        timeout = invocation.timeout or self.config.invocation_timeout
-        record = Record(invocation, timeout)
+        record = Record(
+            invocation,
+            invocation.timeout or self.config.invocation_timeout,
+            invocation.invoked_function_arn or self._function_arn,
+            deadline_ms=invocation.deadline_ms,
+        )
         self.ledger.add(record)
         self.frost.work_came()
         if self.rules.invoke_sent_at_enqueue:
@@ -478,25 +481,22 @@ class Machine:
         self._has_served = True
         if record.deadline is None:
             record.deadline = now + record.timeout
-        due_ms = int((at + record.deadline - now) * 1000)
-        given = record.invocation.deadline_ms
-        if given is None or not self.rules.deadline_counts_from_creation:
-            record.invocation = record.invocation.filled(deadline_ms=due_ms)
+        if record.deadline_ms is None or not self.rules.deadline_counts_from_creation:
+            record.deadline_ms = int((at + record.deadline - now) * 1000)
         self.chronicle.start(record)
 
     def _send_invoke(self, record: Record) -> None:
         subscribers = self.registry.subscribed(EventType.INVOKE)
         if not subscribers:
             return
-        invocation = record.invocation
-        deadline_ms = invocation.deadline_ms
+        deadline_ms = record.deadline_ms
         if deadline_ms is None:
             deadline_ms = int((self._clock.time() + record.timeout) * 1000)
         event = InvokeEvent(
             request_id=record.request_id,
             deadline_ms=deadline_ms,
-            invoked_function_arn=invocation.invoked_function_arn,
-            trace_id=invocation.trace_id,
+            invoked_function_arn=record.function_arn,
+            trace_id=record.invocation.trace_id,
         )
         record.had_extensions = True
         record.readiness = Readiness(one.id for one in subscribers)

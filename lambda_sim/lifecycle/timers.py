@@ -10,21 +10,29 @@ class Timers:
 
     def __init__(self) -> None:
         self._due: dict[Hashable, tuple[float, Callable[[], None]]] = {}
+        self._next_at: float | None = None
+        self._is_stale = False
 
     def set(self, name: Hashable, at: float, action: Callable[[], None]) -> None:
         self._due[name] = (at, action)
+        self._is_stale = True
 
     def cancel(self, *names: Hashable) -> None:
         for name in names:
-            self._due.pop(name, None)
+            if self._due.pop(name, None) is not None:
+                self._is_stale = True
 
     @property
     def next_at(self) -> float | None:
-        """When to look again; None when nothing is due ever."""
-        return min((at for at, _ in self._due.values()), default=None)
+        """When to look again; None when nothing is due ever. Asked after every transition."""
+        if self._is_stale:
+            self._next_at = min((at for at, _ in self._due.values()), default=None)
+            self._is_stale = False
+        return self._next_at
 
     def take_due(self, now: float) -> list[Callable[[], None]]:
         """The actions whose moment has come, earliest first, each handed out once."""
         names = [name for name, (at, _) in self._due.items() if at <= now]
+        self._is_stale = True
         due = sorted((self._due.pop(name) for name in names), key=lambda entry: entry[0])
         return [action for _, action in due]

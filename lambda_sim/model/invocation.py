@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import time
 from datetime import UTC, datetime
@@ -177,9 +176,9 @@ class Invocation:
 
     def filled(self, **known: Any) -> Invocation:
         """A copy in which fields are set that only the environment knows; nothing is checked."""
-        twin = copy.copy(self)
-        for name, value in known.items():
-            object.__setattr__(twin, name, value)
+        twin = object.__new__(Invocation)
+        for name in _FIELDS:
+            object.__setattr__(twin, name, known[name] if name in known else getattr(self, name))
         return twin
 
     @property
@@ -189,6 +188,9 @@ class Invocation:
         :raises ValueError: it is not JSON.
         """
         return json.loads(self.body)
+
+
+_FIELDS = tuple(field.name for field in attrs.fields(Invocation))
 
 
 class InvocationStatus(Enum):

@@ -21,6 +21,9 @@ from lambda_sim.testing.story import Witness, summary, tell
 
 __all__ = ["LambdaTestCase"]
 
+# What unittest knows its own modules by: the traceback of a failed assertion ends in the test.
+__unittest = True
+
 SETTLE_SECONDS = 1.0
 """What is about to end when a test does may take so long, and is no leftover."""
 

@@ -122,8 +122,8 @@ def _headers(record: Record) -> Iterable[tuple[str, str]]:
     """What Next says of an invocation. AWS leaves out what is not there."""
     invocation = record.invocation
     yield protocol.REQUEST_ID, header_text(invocation.request_id)
-    yield protocol.DEADLINE_MS, str(invocation.deadline_ms)
-    yield protocol.INVOKED_FUNCTION_ARN, header_text(invocation.invoked_function_arn)
+    yield protocol.DEADLINE_MS, str(record.deadline_ms)
+    yield protocol.INVOKED_FUNCTION_ARN, header_text(record.function_arn)
     yield protocol.TRACE_ID, header_text(invocation.trace_id)
     yield protocol.INVOCATION_ID, record.attempt_id
     if invocation.client_context is not None:

@@ -9,12 +9,14 @@ import unittest
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import psutil
 
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
 from tests.raw import PATIENCE, HungUp, RawAnswer, RawConnection, RawExtension, RawRuntime
+
+C = TypeVar("C", RawRuntime, RawExtension)
 
 ACCEPTED = b'{"status":"OK"}\n'
 ACTOR = Path(__file__).parent / "programs" / "actor.py"
@@ -47,8 +49,14 @@ class ConformanceTest(unittest.TestCase):
         self._simulator: Simulator | None = None
         self._parked: list[Future[Any]] = []
         self.addCleanup(self._assert_nothing_is_left)
+        self._opened: list[RawConnection] = []
+        self.addCleanup(self._close_connections)
         self._threads = ThreadPoolExecutor(20, thread_name_prefix="test")
         self.addCleanup(self._see_threads)
+
+    def _close_connections(self) -> None:
+        for connection in self._opened:
+            connection.close()
 
     def _see_threads(self) -> None:
         """What the test left parked ended with the simulator, and with nothing else."""
@@ -86,7 +94,7 @@ class ConformanceTest(unittest.TestCase):
         return extension if name is None else extension.register(name, *events)
 
     def _closing(self, connection: Any) -> Any:
-        self.addCleanup(connection.close)
+        self._opened.append(connection)
         return connection
 
     # --- Moves that most tests make -------------------------------------------------------------
@@ -97,12 +105,17 @@ class ConformanceTest(unittest.TestCase):
         self._parked.append(future)
         return future
 
-    def park(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Call a Next, and come back when it waits there."""
+    def park(self, client: C) -> C:
+        """Have a runtime or an extension wait in Next; its ``event()`` is what comes back."""
         before = self.simulator.parked
-        future = self.soon(call, *arguments)
+        client.ask()
         self.simulator.wait_for_parked(before + 1, PATIENCE)
-        return future
+        return client
+
+    def settle(self, runtime: RawRuntime) -> None:
+        """The runtime asks for Next after its answer: the invocation is over for it."""
+        self.park(runtime)
+        runtime.close()
 
     def running(self, payload: Any = None) -> tuple[RawRuntime, str]:
         """A runtime that was handed an invocation, and its id."""

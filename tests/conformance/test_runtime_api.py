@@ -42,26 +42,26 @@ class TransportTest(ConformanceTest):
     def test_rt_02_header_names_have_no_case(self) -> None:
         for name in (ERROR_TYPE, ERROR_TYPE.lower(), ERROR_TYPE.upper()):
             with self.subTest(name=name):
+                self.simulate()
                 runtime, request_id = self.running()
                 runtime.request("POST", error_path(request_id), {name: "Runtime.Sad"}, b"{}")
-                self.complete(request_id)
-                runtime.close()
-        done = self.simulator.wait_for_telemetry("platform.report", count=3)
-        self.assertEqual({one.record["errorType"] for one in done}, {"Runtime.Sad"})
+                self.park(runtime)
+                self.assertEqual(self.telemetry("platform.report")["errorType"], "Runtime.Sad")
 
     def test_rt_03_bodies_may_come_with_a_length(self) -> None:
         for path in (response_path, error_path):
             with self.subTest(path=path):
+                self.simulate()
                 runtime, request_id = self.running()
                 self.assert_accepted(runtime.request("POST", path(request_id), (), b"12"))
                 self.assertEqual(body_of(self.complete(request_id)), b"12")
-                runtime.close()
 
     def test_rt_03_bodies_may_come_in_chunks(self) -> None:
         trailers = ((), (("X-Left", "over"),))
         for path in (response_path, error_path):
             for trailer in trailers:
                 with self.subTest(path=path, trailer=trailer):
+                    self.simulate()
                     runtime, request_id = self.running()
                     declared = [("Trailer", name) for name, _ in trailer]
                     answer = runtime.request_chunked(
@@ -69,7 +69,6 @@ class TransportTest(ConformanceTest):
                     )
                     self.assert_accepted(answer)
                     self.assertEqual(body_of(self.complete(request_id)), b"12")
-                    runtime.close()
 
     def test_rt_03_init_errors_may_come_in_chunks(self) -> None:
         chunks = [b'{"errorType":', b'"Sad"}']
@@ -150,30 +149,24 @@ class DeadPollTest(ConformanceTest):
     """RT-10: the event of a poller that died goes to the one that lives."""
 
     def assert_the_next_poll_is_served(self) -> None:
-        parked = self.park(self.runtime().next)
+        parked = self.park(self.runtime())
         request_id = self.simulator.enqueue_payload(1)
-        self.assertEqual(parked.result().id, request_id)
+        self.assertEqual(parked.event().id, request_id)
 
     def test_rt_10_a_poll_that_was_closed_loses_nothing(self) -> None:
-        runtime = self.runtime()
-        runtime.send_head("GET", NEXT)
-        self.simulator.wait_for_parked(1)
+        runtime = self.park(self.runtime())
         runtime.close()
         self.wait_for(lambda: self.simulator.parked == 0)
         self.assert_the_next_poll_is_served()
 
     def test_rt_10_a_poll_that_was_reset_loses_nothing(self) -> None:
-        runtime = self.runtime()
-        runtime.send_head("GET", NEXT)
-        self.simulator.wait_for_parked(1)
+        runtime = self.park(self.runtime())
         runtime.abort()
         self.wait_for(lambda: self.simulator.parked == 0)
         self.assert_the_next_poll_is_served()
 
     def test_rt_10_an_event_that_meets_a_closing_poll_is_not_lost(self) -> None:
-        runtime = self.runtime()
-        runtime.send_head("GET", NEXT)
-        self.simulator.wait_for_parked(1)
+        runtime = self.park(self.runtime())
         runtime.close()
         request_id = self.simulator.enqueue_payload(1)
         self.assertEqual(self.runtime().next().id, request_id)
@@ -181,14 +174,14 @@ class DeadPollTest(ConformanceTest):
 
 class NextTest(ConformanceTest):
     def test_rt_20_next_waits_for_an_invocation(self) -> None:
-        parked = self.park(self.runtime().next)
-        self.assertFalse(parked.done())
+        parked = self.park(self.runtime())
+        self.assertTrue(parked.is_silent())
         request_id = self.simulator.enqueue_payload({})
-        self.assertEqual(parked.result().id, request_id)
+        self.assertEqual(parked.event().id, request_id)
 
     def test_rt_20_the_first_next_ends_the_init_of_the_runtime(self) -> None:
         self.assertFalse(self.simulator.is_initialized)
-        self.park(self.runtime().next)
+        self.park(self.runtime())
         self.assertTrue(self.simulator.is_initialized)
         self.assertEqual(self.telemetry("platform.initRuntimeDone")["status"], "success")
 
@@ -303,14 +296,13 @@ class NextTest(ConformanceTest):
         clock = ManualClock()
         self.simulate(clock=clock, invocation_timeout=7.0, init_timeout=900.0)
         clock.advance(60.0)  # init takes long, and is not on the invocation's time
-        runtime = self.runtime()
-        self.park(runtime.poll)
+        runtime = self.park(self.runtime())
         clock.advance(60.0)
         request_id = self.simulator.enqueue_payload({})
         expected = int((clock.time() + 7.0) * 1000)
         state = self.simulator.get_invocation_state(request_id)
         self.assertEqual(state.invocation.deadline_ms, expected)
-        self.assertEqual(int(self.runtime().poll()["Lambda-Runtime-Deadline-Ms"]), expected)
+        self.assertEqual(int(runtime.event().answer["Lambda-Runtime-Deadline-Ms"]), expected)
 
     def test_rt_27_the_time_before_the_dispatch_does_not_count(self) -> None:
         early = datetime.now(UTC) - timedelta(seconds=60)
@@ -339,13 +331,13 @@ class ResponseTest(ConformanceTest):
     def test_rt_31_any_bytes_are_a_response(self) -> None:
         for body in (b"", b"not json", b"\x00\xff\xfe", b'{ "b":1, "a":2 }', b"\xc3("):
             with self.subTest(body=body):
+                self.simulate()
                 runtime, request_id = self.running()
                 answer = runtime.respond(request_id, body, Content_Type="application/unknown")
                 self.assert_accepted(answer)
                 response = self.complete(request_id).response
                 self.assertEqual(response.body, body)
                 self.assertEqual(response.content_type, "application/unknown")
-                runtime.close()
 
     def test_rt_32_a_response_without_a_content_type_is_octets(self) -> None:
         runtime, request_id = self.running()
@@ -395,6 +387,7 @@ class ResponseTest(ConformanceTest):
     def test_rt_34_any_other_response_mode_is_refused_and_fails_the_invocation(self) -> None:
         for mode in ("Streaming", "buffered", "", "streaming,streaming", " "):
             with self.subTest(mode=mode):
+                self.simulate()
                 runtime, request_id = self.running()
                 answer = runtime.respond(request_id, Lambda_Runtime_Function_Response_Mode=mode)
                 self.assert_refused(
@@ -402,7 +395,6 @@ class ResponseTest(ConformanceTest):
                 )
                 error = self.complete(request_id).error
                 self.assertEqual(error.error_type, "Runtime.InvalidResponseModeHeader")
-                runtime.close()
 
     def test_rt_34_the_runtime_goes_on_after_a_wrong_response_mode(self) -> None:
         runtime, request_id = self.running()
@@ -411,16 +403,13 @@ class ResponseTest(ConformanceTest):
         self.assertEqual(runtime.next().id, later)
 
     def test_rt_35_headers_are_judged_before_the_body_comes(self) -> None:
-        runtime, request_id = self.running()
-        for path, mode, status in (
-            (response_path("other"), "streaming", 400),
-            (response_path(request_id), "bad", 400),
-        ):
-            with self.subTest(path=path):
-                connection = self.runtime()
+        for mode, answers_id in (("streaming", "other"), ("bad", None)):
+            with self.subTest(mode=mode):
+                self.simulate()
+                runtime, request_id = self.running()
                 headers = {STREAMING[0]: mode, "Content-Length": "1000"}
-                connection.send_head("POST", path, headers)
-                self.assertEqual(connection.read_answer().status, status)
+                runtime.send_head("POST", response_path(answers_id or request_id), headers)
+                self.assertEqual(runtime.read_answer().status, 400)
 
     def test_rt_36_a_truncated_response_fails_the_invocation(self) -> None:
         for framing, start in (
@@ -428,6 +417,7 @@ class ResponseTest(ConformanceTest):
             ({"Transfer-Encoding": "chunked"}, b"5\r\nshort\r\n"),
         ):
             with self.subTest(framing=framing):
+                self.simulate()
                 runtime, request_id = self.running()
                 runtime.send_head("POST", response_path(request_id), framing)
                 runtime.send(start)
@@ -438,7 +428,6 @@ class ResponseTest(ConformanceTest):
                 )
                 error = self.complete(request_id).error
                 self.assertEqual(error.error_type, "Runtime.TruncatedResponse")
-                runtime.close()
 
     def test_rt_36_the_environment_lives_on_after_a_reset_in_an_upload(self) -> None:
         runtime, request_id = self.running()
@@ -459,7 +448,7 @@ class ResponseTest(ConformanceTest):
     def test_rt_37_an_answer_to_a_closed_invocation_is_refused_by_id(self) -> None:
         runtime, request_id = self.running()
         runtime.respond(request_id, b"1")
-        self.park(self.runtime().poll)
+        self.park(self.runtime())
         self.assert_refused(
             runtime.respond(request_id, b"2"), 400, "InvalidRequestID", "Invalid request ID"
         )
@@ -467,22 +456,22 @@ class ResponseTest(ConformanceTest):
 
     def test_x_05_the_invoker_is_answered_before_extensions_are_done(self) -> None:
         extension = self.extension("watcher", "INVOKE")
-        runtime = self.runtime()
-        self.park(runtime.next)
-        parked = self.park(extension.next_event)
+        runtime = self.park(self.runtime())
+        self.park(extension)
         request_id = self.simulator.enqueue_payload({})
-        parked.result()
-        self.assert_accepted(self.runtime().respond(request_id))
+        runtime.event()
+        extension.event()
+        self.assert_accepted(runtime.respond(request_id))
         self.assertIs(self.complete(request_id).status, InvocationStatus.SUCCESS)
         self.assertFalse(self.simulator.are_extensions_ready(request_id))
 
 
 class ErrorTest(ConformanceTest):
-    def fail(self, body: bytes = b"{}", **headers: str) -> Any:  # type: ignore[override]
+    def failed_with(self, body: bytes = b"{}", **headers: str) -> Any:
         """The state of an invocation that a runtime failed with this."""
+        self.simulate()
         runtime, request_id = self.running()
         self.assert_accepted(runtime.fail(request_id, body, **headers))
-        runtime.close()
         return self.complete(request_id)
 
     def test_rt_40_any_body_and_content_type_is_an_error(self) -> None:
@@ -493,41 +482,38 @@ class ErrorTest(ConformanceTest):
             (b"[1]", "application/json"),
         ):
             with self.subTest(body=body):
-                state = self.fail(body, Content_Type=content_type)
+                state = self.failed_with(body, Content_Type=content_type)
                 self.assertIs(state.status, InvocationStatus.ERROR)
                 self.assertEqual(state.error.body, body)
 
     def test_rt_41_an_error_type_is_kept_or_replaced(self) -> None:
-        for number, (header, told) in enumerate(
-            (
-                ("Runtime.ImportModuleError", "Runtime.ImportModuleError"),
-                ("Function.Sad", "Function.Sad"),
-                ("MyRuntime.Sad", "MyRuntime.Sad"),
-                ("Function.Sad!", "Function.Sad!"),
-                ("Function.sad", "Function.Unknown"),
-                ("Runtime.sad", "Runtime.Unknown"),
-                ("Runtime.S", "Runtime.Unknown"),
-                ("Unhandled", "Runtime.Unknown"),
-                ("unhandled", "Runtime.Unknown"),
-                (None, "Runtime.Unknown"),
-            ),
-            start=1,
+        for header, told in (
+            ("Runtime.ImportModuleError", "Runtime.ImportModuleError"),
+            ("Function.Sad", "Function.Sad"),
+            ("MyRuntime.Sad", "MyRuntime.Sad"),
+            ("Function.Sad!", "Function.Sad!"),
+            ("Function.sad", "Function.Unknown"),
+            ("Runtime.sad", "Runtime.Unknown"),
+            ("Runtime.S", "Runtime.Unknown"),
+            ("Unhandled", "Runtime.Unknown"),
+            ("unhandled", "Runtime.Unknown"),
+            (None, "Runtime.Unknown"),
         ):
             with self.subTest(header=header):
                 given = {} if header is None else {"Lambda_Runtime_Function_Error_Type": header}
-                self.fail(**given)
-                self.park(self.runtime().poll).cancel()
-                self.assertEqual(self.telemetry("platform.report", number)["errorType"], told)
+                self.failed_with(**given)
+                self.settle(self.runtime())
+                self.assertEqual(self.telemetry("platform.report")["errorType"], told)
 
     def test_rt_41_the_payload_is_not_touched(self) -> None:
         body = b'{"errorType":"Mine","errorMessage":"m"}'
-        state = self.fail(body, Lambda_Runtime_Function_Error_Type="Runtime.Other")
+        state = self.failed_with(body, Lambda_Runtime_Function_Error_Type="Runtime.Other")
         self.assertEqual(state.error.body, body)
         self.assertEqual(state.error.error_type, "Mine")
 
     def test_rt_42_the_body_is_handed_on_as_it_is(self) -> None:
         body = b'{ "stackTrace": [], "errorType":"E", "errorMessage":"m", "requestId":"x" }'
-        error = self.fail(body).error
+        error = self.failed_with(body).error
         self.assertEqual(error.body, body)
         self.assertEqual((error.error_type, error.error_message), ("E", "m"))
         self.assertEqual(error.stack_trace, [])
@@ -539,7 +525,7 @@ class ErrorTest(ConformanceTest):
             with self.subTest(left_out=left_out):
                 body = {k: v for k, v in given.items() if k not in left_out}
                 expected = {k: v for k, v in told.items() if k not in left_out}
-                state = self.fail(
+                state = self.failed_with(
                     json.dumps(body).encode(),
                     Content_Type="application/vnd.aws.lambda.error.cause+json",
                 )
@@ -547,24 +533,24 @@ class ErrorTest(ConformanceTest):
 
     def test_rt_43_an_error_cause_that_is_no_json_says_so(self) -> None:
         kind = "application/vnd.aws.lambda.error.cause+json"
-        self.assertEqual(self.fail(b"{", Content_Type=kind).error.body, b'"Invalid error body"')
+        self.assertEqual(self.failed_with(b"{", Content_Type=kind).error.body, b'"Invalid error body"')
 
     def test_rt_44_a_cause_is_never_an_http_error(self) -> None:
         good = {"exceptions": [{"message": "m", "type": "E", "stack": []}]}
         for cause in (json.dumps(good), "{", "[]", "{}", "x" * 60_000):
             with self.subTest(cause=cause[:20]):
-                state = self.fail(b'{"a":1}', Lambda_Runtime_Function_XRay_Error_Cause=cause)
+                state = self.failed_with(b'{"a":1}', Lambda_Runtime_Function_XRay_Error_Cause=cause)
                 self.assertEqual(state.error.body, b'{"a":1}')
 
     def test_rt_44_a_large_cause_is_never_an_http_error(self) -> None:
         cause = json.dumps({"message": "x" * 900_000})
-        state = self.fail(b'{"a":1}', Lambda_Runtime_Function_XRay_Error_Cause=cause)
+        state = self.failed_with(b'{"a":1}', Lambda_Runtime_Function_XRay_Error_Cause=cause)
         self.assertEqual(state.error.body, b'{"a":1}')
 
     def test_rt_45_headers_beyond_ascii_are_accepted(self) -> None:
         for text in ("Runtime.Sad é漢", "Runtime.Sad \\u00e9"):
             with self.subTest(text=text):
-                state = self.fail(Lambda_Runtime_Function_Error_Type=text)
+                state = self.failed_with(Lambda_Runtime_Function_Error_Type=text)
                 self.assertIs(state.status, InvocationStatus.ERROR)
 
 
@@ -580,7 +566,7 @@ class InitErrorTest(ConformanceTest):
         self.assert_accepted(runtime.respond(request_id))
         sent = "RuntimeResponseSentState"
         self.assert_transition(runtime.init_error(), sent, "InitError")
-        self.park(self.runtime().poll)
+        self.park(self.runtime())
         self.assert_transition(runtime.init_error(), "Ready", "InitError")
 
     def test_rt_51_the_type_comes_from_the_header(self) -> None:
@@ -619,12 +605,11 @@ class StreamingTest(ConformanceTest):
 
     def test_rt_80_a_stream_is_accepted_when_all_of_it_came(self) -> None:
         runtime, stream = self.begin_stream(("Trailer", ERROR_TYPE), ("Trailer", ERROR_BODY))
-        answer = self.soon(runtime.read_answer)
         runtime.send_chunk(b"a")
         self.assertEqual(next(stream), b"a")
-        self.assertFalse(answer.done())
+        self.assertTrue(runtime.is_silent())
         runtime.end_chunks()
-        self.assert_accepted(answer.result())
+        self.assert_accepted(runtime.read_answer())
         self.assertEqual(list(stream), [])
         self.assertIs(stream.state.status, InvocationStatus.SUCCESS)
 
@@ -644,7 +629,7 @@ class StreamingTest(ConformanceTest):
         )
         self.assertIs(state.status, InvocationStatus.ERROR)
         self.assertEqual(state.error.body, body)
-        self.park(self.runtime().poll)
+        self.park(self.runtime())
         self.assertEqual(self.telemetry("platform.report")["errorType"], "Function.Midway")
 
     def test_rt_81_a_body_that_is_no_base64_counts_as_absent(self) -> None:
@@ -683,7 +668,7 @@ class StreamingTest(ConformanceTest):
         runtime.end_chunks()
         runtime.read_answer()
         clock.advance(0.5)
-        self.park(self.runtime().poll)
+        self.park(self.runtime())
         spans = {one["name"]: one for one in self.telemetry("platform.runtimeDone")["spans"]}
         durations = {name: one["durationMs"] for name, one in spans.items()}
         self.assertEqual(
@@ -703,7 +688,7 @@ class InvocationIdTest(ConformanceTest):
             event = runtime.next()
             seen.append(event.answer["Lambda-Runtime-Invocation-Id"])
             runtime.respond(event.id)
-            self.park(self.runtime().poll).cancel()
+            self.settle(self.runtime())
         self.assertNotEqual(*seen)
 
     def test_rt_91_an_echoed_invocation_id_is_accepted(self) -> None:
@@ -712,9 +697,10 @@ class InvocationIdTest(ConformanceTest):
                 runtime = self.runtime()
                 self.simulator.enqueue_payload({})
                 event = runtime.next()
-                echoed = {"lambda_runtime_invocation_id": event.answer["Lambda-Runtime-Invocation-Id"]}
+                echoed = {
+                    "lambda_runtime_invocation_id": event.answer["Lambda-Runtime-Invocation-Id"]
+                }
                 self.assert_accepted(getattr(runtime, verb)(event.id, **echoed))
-                runtime.close()
 
     def test_rt_92_no_invocation_id_is_no_matter(self) -> None:
         runtime, request_id = self.running()

@@ -36,14 +36,14 @@ class RuntimeStateTest(ConformanceTest):
         self.assert_refuses("InitError", "", "Ready", "InitError")
 
     def test_rt_70_ready_refuses_an_init_error(self) -> None:
-        parked = self.park(self.runtime().next)
+        parked = self.park(self.runtime())
         self.assert_refuses("Ready", "", "InitError")
         request_id = self.simulator.enqueue_payload({})
-        self.assertEqual(parked.result().id, request_id)
+        self.assertEqual(parked.event().id, request_id)
 
     def test_rt_70_ready_takes_another_next(self) -> None:
-        self.park(self.runtime().poll)
-        self.park(self.runtime().poll)
+        self.park(self.runtime())
+        self.park(self.runtime())
 
     def test_rt_70_running_refuses_an_init_error(self) -> None:
         runtime, request_id = self.running()
@@ -74,20 +74,19 @@ class RuntimeStateTest(ConformanceTest):
             self.assert_accepted(getattr(runtime, verb)(request_id))
             others = [target for target in self.moves if target != "Ready"]
             self.assert_refuses("RuntimeResponseSentState", request_id, *others)
-            self.park(runtime.poll)
+            self.park(runtime)
 
     def test_rt_71_the_request_id_is_checked_before_the_state(self) -> None:
         # Started, Ready, Running and answered: the wrong id is what is told in each.
         self.assert_wrong_id("in Started", "wrong")
-        runtime = self.runtime()
-        parked = self.park(runtime.next)
+        runtime = self.park(self.runtime())
         self.assert_wrong_id("with nothing to answer", "wrong")
         request_id = self.simulator.enqueue_payload({})
-        parked.result()
+        runtime.event()
         self.assert_wrong_id("while Running", "wrong")
         runtime.respond(request_id)
         self.assert_wrong_id("when answered", "wrong")
-        self.park(runtime.poll)
+        self.park(runtime)
         self.assert_wrong_id("when stale", request_id)
 
     def test_rt_71_the_request_id_is_checked_before_the_state_after_an_init_error(self) -> None:

@@ -346,7 +346,7 @@ class TimeTest(MachineTest):
         record = machine.enqueue(Invocation(1))
         self.advance(machine, 2)
         machine.runtime_asks(POLL)
-        self.assertEqual(record.invocation.deadline_ms, int((self.clock.time() + 3) * 1000))
+        self.assertEqual(record.deadline_ms, int((self.clock.time() + 3) * 1000))
 
     def test_relaxed_counts_an_own_timeout_from_creation(self) -> None:
         machine = self.machine(rules=RELAXED)
@@ -354,7 +354,7 @@ class TimeTest(MachineTest):
         record = machine.enqueue(invocation)
         self.advance(machine, 2)
         machine.runtime_asks(POLL)
-        self.assertEqual(record.invocation.deadline_ms, invocation.deadline_ms)
+        self.assertEqual(record.deadline_ms, invocation.deadline_ms)
 
     def test_an_invocation_that_takes_too_long_ends_with_the_environment(self) -> None:
         machine = self.ready(invocation_timeout=3)

@@ -113,7 +113,7 @@ class Actor:
         say(text)
 
     def complain(self, text):
-        print(text, file=sys.stderr, flush=True)
+        os.write(2, f"{text}\n".encode())
 
     def trap(self):
         signal.signal(signal.SIGTERM, lambda *_: (say(f"{self.name} SIGTERM"), os._exit(0)))

@@ -1,0 +1,1 @@
+"""Tests of what users write their own tests with."""
