@@ -48,10 +48,15 @@ def parse(words: Sequence[str]) -> Namespace:
 
 def address(text: str) -> tuple[str, int]:
     """``HOST:PORT``; without a host, all addresses of this machine."""
-    host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdecimal() and int(port) <= 65_535):
-        raise ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
+    host, _, number = text.rpartition(":")
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", port(number)
+
+
+def port(text: str) -> int:
+    """The number of a port; 0 is any that is free."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65_535):
+        raise ArgumentTypeError(f"{text!r} is no port: they go from 0 to 65535")
+    return int(text)
 
 
 def log_format(text: str) -> str:
@@ -93,7 +98,7 @@ def _add_serve(add_parser: AddParser) -> None:
         "--host", default="127.0.0.1", help="where to listen (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, help="0 for any that is free (default: %(default)s)"
+        "--port", type=port, default=PORT, help="0 for any that is free (default: %(default)s)"
     )
     parser.add_argument(
         "--runtime-interface-emulator-address",

@@ -93,7 +93,7 @@ class ManagedProcess:
     def terminate(self) -> None:
         """Ask its process group to end: SIGTERM. One that is frozen is woken, to hear it.
 
-        AWS: *Lambda execution environment lifecycle*, Shutdown phase.
+        AWS: *Understanding the Lambda execution environment lifecycle*, Shutdown phase.
         """
         self._group.end()
         self._group.terminate()

@@ -18,7 +18,9 @@ __all__ = ["Freezer"]
 
 TURN = "turn"
 
-STOP_TIME = 0.1
+STOP_TIME = 0.5
+"""Seconds that a freeze waits for signals to be obeyed; only a process stuck in the kernel, or
+starved, takes as long."""
 
 
 class Freezer:
@@ -70,8 +72,6 @@ class Freezer:
             for pid, root in self._foreign.items():
                 if pid not in stopped:
                     self._suspend(partial(_family, root), stopped, refused)
-            # A signal is sent at once and obeyed a little later, by one that sleeps in the kernel
-            # much later.
             tree.asked_until(lambda: all(map(tree.is_at_rest, stopped)), STOP_TIME)
         _raise_if(refused, "freeze")
         return len(stopped)

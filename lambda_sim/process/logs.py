@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from lambda_sim.process.child import ManagedProcess
@@ -50,15 +50,15 @@ class Pipe:
         # Guarded by _reading, all of it:
         self._file = file
         self._lines = LineCutter()
-        self._is_reading = False
+        self._is_busy = False
 
     def may_owe(self, *, flush: bool) -> bool:
         """Whether something that was read already may not be handed over yet; needs no lock."""
-        return self._is_reading or (flush and self._lines.has_rest)
+        return self._is_busy or (flush and self._lines.has_rest)
 
     def read(self) -> bool:
         """Hand over some of what was written; whether there may ever be more."""
-        with self._reading:
+        with self._turn():
             if self._file.closed:
                 return False
             try:
@@ -71,7 +71,7 @@ class Pipe:
 
     def drain(self, *, flush: bool) -> None:
         """Hand over all that was written before this call, and if told so an unfinished line."""
-        with self._reading:
+        with self._turn():
             if not self._file.closed:
                 self._drain_locked()
                 if flush:
@@ -79,10 +79,19 @@ class Pipe:
 
     def finish(self) -> None:
         """Hand over what is there and hear no more, whoever still holds the other end."""
-        with self._reading:
+        with self._turn():
             if not self._file.closed:
                 self._drain_locked()
                 self._close_locked()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._reading:
+            self._is_busy = True  # before the pipe looks empty, until its lines are handed over
+            try:
+                yield
+            finally:
+                self._is_busy = False
 
     def _drain_locked(self) -> None:
         # Asking for the number also keeps us from running after a child that writes on and on.
@@ -91,12 +100,8 @@ class Pipe:
             self._read_locked(int.from_bytes(count, sys.byteorder))
 
     def _read_locked(self, size: int) -> bytes:
-        self._is_reading = True  # before the pipe looks empty, until its lines are handed over
-        try:
-            data = os.read(self.fd, size)
-            self._hand_over(self._lines.feed(data))
-        finally:
-            self._is_reading = False
+        data = os.read(self.fd, size)
+        self._hand_over(self._lines.feed(data))
         return data
 
     def _close_locked(self) -> None:
@@ -148,7 +153,8 @@ class Output:
         )
         with self._monitor:
             self._pipes += pipes
-        self._ring()
+        if pipes:
+            self._ring()
 
     def drain(self, *, flush: bool = False) -> None:
         """Hand over all that children have written so far.
@@ -157,6 +163,8 @@ class Output:
         that ``on_line`` takes.
         """
         pipes = self._pipes
+        if not pipes:
+            return
         ready = dict(_poll(pipe.fd for pipe in pipes).poll(0))
         for pipe in pipes:
             if pipe.fd in ready or pipe.may_owe(flush=flush):
@@ -170,7 +178,8 @@ class Output:
                 pipe.finish()
         finally:
             self._forget(pipes)
-            self._ring()  # a worker that still listens to a pipe keeps it open
+            if pipes:
+                self._ring()  # a worker that still listens to a pipe keeps it open
 
     def close(self) -> None:
         """Stop listening. No other call is under way or comes after."""

@@ -60,9 +60,9 @@ class Staff:
         with ExitStack() as undo:
             output = Output(on_line)
             undo.callback(output.close)
-            guard = Guard() if CAN_HEAR else None  # there is no /bin/sh where there is no poll
             if CAN_HEAR:
                 output.start()
+            guard = Guard() if CAN_HEAR else None  # there is no /bin/sh where there is no poll
             undo.pop_all()
             return cls(output, guard)
 
@@ -88,7 +88,7 @@ class LocalSandbox:
     the guard. Nothing runs before the first spawn. Any thread may call anything.
 
     :param on_line: told each line a child prints, in order for each of its streams, with no lock
-        held but the stream's own.
+        held but the stream's own. It must not stop or close anything.
     :param on_exit: told of each child that ended, after its last line, with no lock held.
     """
 
@@ -161,7 +161,7 @@ class LocalSandbox:
 
         :raises FreezeError: some could not be stopped; all others are.
 
-        AWS: *Lambda execution environment lifecycle*.
+        AWS: *Understanding the Lambda execution environment lifecycle*.
         """
         return self._freezer.freeze([member.group for member in self._members if member.is_live])
 
@@ -186,7 +186,7 @@ class LocalSandbox:
     def peak_memory_bytes(self) -> int | None:
         """The greatest memory the processes were seen to have; None before the first.
 
-        One that ended counts until another of its role and name is started.
+        One that ended counts until it is started again: another runtime, an extension of its name.
 
         AWS: *Telemetry API Event schema reference*, platform.report, maxMemoryUsedMB.
         """
@@ -201,7 +201,7 @@ class LocalSandbox:
 
         :param grace: seconds for them all; 0 kills at once.
 
-        AWS: *Lambda execution environment lifecycle*, Shutdown phase.
+        AWS: *Understanding the Lambda execution environment lifecycle*, Shutdown phase.
         """
         wanted = set(children)
         groups = [m.group for m in self._members if m.child in wanted and m.is_live]
@@ -275,14 +275,12 @@ class LocalSandbox:
         return staff
 
     def _admit(self, new: Member) -> None:
-        ended = {member for member in self._members if not member.is_live}
-        old = [member for member in self._members if member in ended][:-ENDED_KEPT]
+        ended = [member for member in self._members if not member.is_live]
+        old = set(ended[:-ENDED_KEPT])
+        replaced = old.union(member for member in ended if _replaces(new.child, member.child))
         with self._monitor:
             self._members = (*(m for m in self._members if m not in old), new)
-            self._measured = (
-                *(m for m in self._measured if not (m in ended and _replaces(new.child, m.child))),
-                new,
-            )
+            self._measured = (*(m for m in self._measured if m not in replaced), new)
 
     # An end
 
@@ -320,7 +318,7 @@ class LocalSandbox:
 
 
 def _replaces(new: ManagedProcess, old: ManagedProcess) -> bool:
-    return (new.role, new.name) == (old.role, old.name)
+    return new.role is old.role and (new.role is ProcessRole.RUNTIME or new.name == old.name)
 
 
 def _await_all(groups: Iterable[ProcessGroup], deadline: Deadline) -> None:

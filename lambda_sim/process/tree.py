@@ -29,8 +29,8 @@ def children(pid: int) -> list[int]:
         # A child belongs to the thread that forked it.
         for thread in os.listdir(f"/proc/{pid}/task"):
             pids += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
-    except (FileNotFoundError, ProcessLookupError):
-        pass
+    except OSError:
+        pass  # it ended meanwhile
     return pids
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from lambda_sim.model import telemetry
@@ -113,7 +114,13 @@ def _object(line: str) -> Json | None:
 
 def _iso(seconds: float) -> str:
     """Seconds since the epoch as AWS prints them, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    whole, microseconds = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_second(whole)}.{microseconds // 1000:03}Z"
+
+
+@lru_cache(maxsize=4)  # an invocation has many stamps, and seldom more than two seconds
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]
 
 
 def _ms(milliseconds: float) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 import attrs
+import psutil
 
 from lambda_sim.process import tree
 
@@ -43,20 +43,20 @@ class Census:
         return threads + children
 
 
-def _children() -> list[Any]:
+def _children() -> list[psutil.Process]:
     """Everyone below this process; each equals itself only, whoever gets its id later."""
     found = (tree.process(pid) for pid in tree.descendants([os.getpid()]))
     return [one for one in found if one is not None]
 
 
-def _is_pythons_own(process: Any) -> bool:
+def _is_pythons_own(process: psutil.Process) -> bool:
     words = _words(process)
     return any(name in words for name in PYTHONS_OWN)
 
 
-def _words(process: Any) -> str:
-    """A process's command line; one that has just ended has none any more."""
-    with suppress(Exception):
-        if words := process.cmdline():
-            return " ".join(words)
-    return str(process)
+def _words(process: psutil.Process) -> str:
+    """A process's command line; one that nobody waited for has none any more."""
+    try:
+        return " ".join(process.cmdline()) or str(process)
+    except psutil.Error:
+        return str(process)

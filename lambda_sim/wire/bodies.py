@@ -10,7 +10,7 @@ from werkzeug.wsgi import get_input_stream
 
 from lambda_sim import refusals
 from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES
-from lambda_sim.wire.http import BodyError, BodyTooLarge, RequestBody
+from lambda_sim.wire.request_body import BodyError, BodyTooLarge, RequestBody
 
 PIECE_BYTES = 32 * 1024
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from contextlib import suppress
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import failures
@@ -112,10 +113,9 @@ class RuntimeApi:
 
     def _refuse(self, record: Record, refusal: refusals.FailsInvocation) -> None:
         failure = Failure(error_type=refusal.invocation_error, message=refusal.told())
-        try:
+        # It may have ended otherwise in the meantime: the first answer stands.
+        with suppress(refusals.InvalidRequestId):
             self._environment.fail(record, failure)
-        except refusals.InvalidRequestId:
-            pass  # it ended otherwise in the meantime: the first answer stands
 
 
 def _headers(record: Record) -> Iterable[tuple[str, str]]:

@@ -5,32 +5,19 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import select
-import selectors
 import socket
-import struct
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lambda_sim.errors import LambdaSimError, StartError, WaitTimeout
+from lambda_sim.errors import StartError, WaitTimeout
 from lambda_sim.sync import Deadline, Monitor, Worker
-from lambda_sim.wire.http import (
-    Answer,
-    BodyError,
-    DateLine,
-    Headers,
-    Incoming,
-    RequestBody,
-    RequestRefused,
-    SendFailed,
-    parse_headers,
-    parse_request_line,
-    timeout_option,
-)
+from lambda_sim.wire.answers import DateLine
+from lambda_sim.wire.connection import Connection, HangUp
+from lambda_sim.wire.hangups import open_watch
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -39,277 +26,11 @@ __all__ = ["Connection", "HangUp", "WireServer"]
 
 _LOG = logging.getLogger(__name__)
 
-JOINED = 16 * 1024
-"""Answers up to so many bytes are copied behind their head: cheaper than a gathering send."""
-LINGERED = 64 * 1024 * 1024
-LINGER_SECONDS = 2.0
-REMEMBERED = 8
-"""Header blocks of one connection that need no second parsing, unless they are longer than"""
-REMEMBERED_BYTES = 2048
 CLOSE_SECONDS = 5.0
 BREATH = 0.1
 """Seconds without accepting when the machine has no more sockets or threads to give."""
-
 CLOSING = "the server is closing"
 CLOSED = "the server closed"
-
-INTERNAL_ERROR = b'{"errorMessage":"Internal Server Error","errorType":"InternalServerError"}\n'
-
-
-class HangUp(LambdaSimError):
-    """Raised by an application to close the connection with nothing sent."""
-
-
-class Connection:
-    """One client's socket, and the thread that answers it.
-
-    In the environ as ``lambda_sim.connection``. Any thread may ask whether the peer is there.
-    """
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        peer: Any,
-        *,
-        app: WSGIApplication,
-        environ: dict[str, Any],
-        date_line: DateLine,
-        request_timeout: float,
-    ) -> None:
-        self.is_gone = False
-        """Whether the peer was seen to hang up. Set before ``on_hangup`` is called.
-
-        A peer that only closed its sending side counts, too, though it may still read an answer.
-        """
-        self.send_failed = False
-        """Whether an answer could not be sent. Set before its iterable's close() is called."""
-        self.peer = peer
-        self.socket = sock
-        self.fd = sock.fileno()
-        self._app = app
-        self._date_line = date_line
-        self._request_timeout = request_timeout
-        self._incoming = Incoming(sock)
-        self._seen: dict[bytes, Headers] = {}
-        self._environ = environ | {
-            "REMOTE_ADDR": peer[0],
-            "REMOTE_PORT": str(peer[1]),
-            "lambda_sim.connection": self,
-            "werkzeug.socket": sock,
-        }
-        self._no_body = RequestBody(self._incoming, parse_headers(b"", {}))
-        self._lingers = False
-        sock.setblocking(True)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
-
-    def is_connected(self) -> bool:
-        """Look at the socket: False if the peer closed or reset it. Never blocks."""
-        if self.is_gone:
-            return False
-        try:
-            if hasattr(socket, "MSG_DONTWAIT"):
-                return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-            if not select.select([self.socket], [], [], 0)[0]:
-                return True
-            return self.socket.recv(1, socket.MSG_PEEK) != b""
-        except BlockingIOError:
-            return True
-        except (OSError, ValueError):
-            return False
-
-    def send(self, head: bytes, data: bytes, tail: bytes) -> None:
-        """Send it all, or note that it failed and raise."""
-        try:
-            if len(data) <= JOINED:
-                self.socket.sendall(head + data + tail if tail else head + data)
-            elif hasattr(self.socket, "sendmsg"):
-                sent = self.socket.sendmsg((head, data, tail))
-                for part in (head, data, tail):
-                    if sent < len(part):
-                        self.socket.sendall(memoryview(part)[sent:])
-                    sent = max(0, sent - len(part))
-            else:
-                self.socket.sendall(b"".join((head, data, tail)))
-        except OSError as error:
-            self.send_failed = True
-            raise SendFailed from error
-
-    def serve(self) -> None:
-        """Answer requests until one side has had enough. The socket stays open for its owner."""
-        try:
-            while self._exchange():
-                pass
-            if self._lingers:
-                self._linger()
-        except (OSError, SendFailed) as error:
-            _LOG.debug("%s: the connection broke: %s", self.peer, error)
-        finally:
-            # The environs hold the connection, which holds them.
-            self._seen.clear()
-            self._environ = {}
-
-    def shut_down(self) -> None:
-        """End whatever the connection's thread does with the socket. From any thread."""
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-
-    def _exchange(self) -> bool:
-        """One request and its answer; whether another may follow."""
-        try:
-            head = self._incoming.head(self._request_timeout)
-            if not head:
-                return False
-            first, _, block = head.partition(b"\r\n")
-            line = parse_request_line(first)
-            headers = self._seen.get(block) or self._understand(block)
-            if line["SERVER_PROTOCOL"] == "HTTP/1.1":
-                keeps_alive = not headers.wants_close
-            else:
-                keeps_alive = headers.wants_keep_alive and not headers.wants_close
-                headers = headers.for_1_0()
-        except RequestRefused as error:
-            return self._refuse(error.status, str(error))
-        environ = headers.environ | line
-        body = self._no_body
-        if headers.has_body:
-            body = RequestBody(self._incoming, headers, timeout=self._request_timeout)
-        environ["wsgi.input"] = body
-        answer = Answer(environ, body, keeps_alive, self.send, self._date_line)
-        is_sent = self._answer(answer, environ)
-        if is_sent and answer.keeps_alive and (body.is_over or body.drain()):
-            return True
-        # Closing with something unread would reset the connection, and the answer with it.
-        self._lingers = answer.is_complete and (keeps_alive or not body.is_over)
-        return False
-
-    def _understand(self, block: bytes) -> Headers:
-        headers = parse_headers(block, self._environ)
-        if len(block) <= REMEMBERED_BYTES:
-            if len(self._seen) >= REMEMBERED:
-                self._seen.clear()
-            self._seen[block] = headers
-        return headers
-
-    def _answer(self, answer: Answer, environ: dict[str, Any]) -> bool:
-        """Run the application; whether its answer went out whole."""
-        try:
-            answer.run(self._app)
-            return True
-        except (HangUp, SendFailed):
-            pass
-        except BodyError as error:
-            if not answer.is_begun:
-                with suppress(SendFailed):
-                    answer.send_instead(error.status, "text/plain", f"{error}\n".encode())
-        except BaseException:  # whatever it is, the client gets an answer
-            _LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            if not answer.is_begun:
-                with suppress(SendFailed):
-                    answer.send_instead(
-                        "500 Internal Server Error", "application/json", INTERNAL_ERROR
-                    )
-        if answer.is_begun and not answer.is_complete:
-            # Only a reset tells a client that an answer without a length is not whole.
-            with suppress(OSError):
-                self.socket.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0)
-                )
-        return False
-
-    def _refuse(self, status: str, why: str) -> bool:
-        text = f"{why}\n".encode("latin-1")
-        head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
-            f"{self._date_line()}Connection: close\r\n\r\n"
-        )
-        self.send(head.encode("latin-1"), text, b"")
-        self._lingers = True
-        return False
-
-    def _linger(self) -> None:
-        """Close our half and read on for a while, so that the peer sees the answer, not a reset."""
-        self.socket.shutdown(socket.SHUT_WR)
-        deadline = Deadline.after(LINGER_SECONDS)
-        unread = LINGERED
-        buffer = bytearray(256 * 1024)
-        while unread > 0 and (left := deadline.remaining()):
-            self._incoming.wait_at_most(left)
-            got = self.socket.recv_into(buffer)
-            if not got:
-                return
-            unread -= got
-
-
-class _Watch(Protocol):
-    """What the accepting thread sleeps on."""
-
-    def add(self, fd: int) -> None: ...
-    def forget(self, fd: int) -> None: ...
-    def wait(self) -> tuple[list[int], bool]:
-        """Sleep; the connections whose peer hung up, and whether a client is calling."""
-
-    def wake(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class _EpollWatch:
-    """Linux: hang-ups are told once each, and cost nothing while requests come and go."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener.fileno()
-        self._epoll = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll.register(self._listener, select.EPOLLIN)
-        self._epoll.register(self._bell, select.EPOLLIN)
-
-    def add(self, fd: int) -> None:
-        self._epoll.register(fd, select.EPOLLRDHUP | select.EPOLLET)
-
-    def forget(self, fd: int) -> None:
-        with suppress(OSError, ValueError):
-            self._epoll.unregister(fd)
-
-    def wait(self) -> tuple[list[int], bool]:
-        ready = [fd for fd, _ in self._epoll.poll()]
-        others = (self._listener, self._bell)
-        return [fd for fd in ready if fd not in others], self._listener in ready
-
-    def wake(self) -> None:
-        os.eventfd_write(self._bell, 1)
-
-    def close(self) -> None:
-        self._epoll.close()
-        os.close(self._bell)
-
-
-class _SelectorWatch:
-    """Elsewhere: nobody is told of hang-ups."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
-        self._bell, self._button = socket.socketpair()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ)
-        self._selector.register(self._bell, selectors.EVENT_READ)
-
-    def add(self, fd: int) -> None: ...
-    def forget(self, fd: int) -> None: ...
-
-    def wait(self) -> tuple[list[int], bool]:
-        return [], any(key.fileobj is self._listener for key, _ in self._selector.select())
-
-    def wake(self) -> None:
-        self._button.send(b"!")
-
-    def close(self) -> None:
-        self._selector.close()
-        self._bell.close()
-        self._button.close()
-
-
-def _open_watch(listener: socket.socket) -> _Watch:
-    return _EpollWatch(listener) if hasattr(select, "epoll") else _SelectorWatch(listener)
 
 
 class WireServer:
@@ -372,7 +93,7 @@ class WireServer:
         with ExitStack() as undo:
             try:
                 self._listener = undo.enter_context(_listen(self._host, self._port, self._backlog))
-                self._watch = _open_watch(self._listener)
+                self._watch = open_watch(self._listener)
                 undo.callback(self._watch.close)
                 host, port = self._listener.getsockname()[:2]
                 self._environ = _environ(host, port)

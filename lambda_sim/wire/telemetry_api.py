@@ -29,6 +29,7 @@ BUFFERING = (
     ("maxItems", 1_000, 10_000, 10_000),
     ("timeoutMs", 25, 30_000, 1_000),
 )
+ANY_NUMBER = (0, 2**31)
 
 
 class TelemetryApi:
@@ -124,12 +125,11 @@ def _buffering(asked: dict[str, Any], problems: list[str], is_checked: bool) -> 
         problems.append("buffering should be an object")
         given = {}
     found = {}
-    for name, least, most, default in BUFFERING:
-        value = given.get(name, default)
+    for name, *limits, default in BUFFERING:
+        value = given.get(name)
         if value is None:
             value = default
-        if not is_checked:
-            least, most = 0, 2**31
+        least, most = limits if is_checked else ANY_NUMBER
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole or not least <= value <= most:
             problems.append(f"buffering.{name} should be a number from {least} to {most}")

@@ -533,7 +533,9 @@ class ErrorTest(ConformanceTest):
 
     def test_rt_43_an_error_cause_that_is_no_json_says_so(self) -> None:
         kind = "application/vnd.aws.lambda.error.cause+json"
-        self.assertEqual(self.failed_with(b"{", Content_Type=kind).error.body, b'"Invalid error body"')
+        self.assertEqual(
+            self.failed_with(b"{", Content_Type=kind).error.body, b'"Invalid error body"'
+        )
 
     def test_rt_44_a_cause_is_never_an_http_error(self) -> None:
         good = {"exceptions": [{"message": "m", "type": "E", "stack": []}]}

@@ -174,7 +174,7 @@ class Connections(DispatcherTestCase):
         self,
     ) -> None:
         listener = self.listen(HANG_UP)
-        dispatcher = self.dispatch()
+        dispatcher = self.dispatch(ManualClock())  # by which no retry would ever come
         dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
         dispatcher.deliver(lines(1))
         listener.hang_ups.get(timeout=PATIENCE)
@@ -482,15 +482,22 @@ class Ending(DispatcherTestCase):
         dispatcher = self.dispatch()
         dispatcher.subscribe(subscription(listener.port))
         dispatcher.deliver(lines(1))
-        dispatcher.hurry()
         dispatcher.unsubscribe_all(PATIENCE)
         self.assertEqual(listener.numbers(), [1])
         self.assertFalse(dispatcher.has_subscribers)
         self.assertEqual(workers(), [])
         dispatcher.deliver(lines(2))
+        self.assertTrue(listener.is_silent())
 
+    def test_after_a_reset_batches_fill_again(self) -> None:
+        clock = ManualClock()
+        listener = self.listen()
+        dispatcher = self.dispatch(clock)
+        dispatcher.hurry()
+        dispatcher.unsubscribe_all(PATIENCE)
         dispatcher.subscribe(subscription(listener.port, max_items=2))
         dispatcher.deliver(lines(3))
+        clock.wait_for_nap(1)
         dispatcher.deliver(lines(4))
         self.assertEqual(listener.numbers(), [3, 4])
 

@@ -271,6 +271,16 @@ class PlatformEvents(unittest.TestCase):
             {"reason": "slow", "droppedRecords": 3, "droppedBytes": 99},
         )
 
+    def test_times_are_cut_to_the_millisecond(self) -> None:
+        for seconds, text in (
+            (0.0, "1970-01-01T00:00:00.000Z"),
+            (1_700_000_000.001, "2023-11-14T22:13:20.001Z"),
+            (1_700_000_000.9996, "2023-11-14T22:13:20.999Z"),
+            (1_700_000_000.9999999, "2023-11-14T22:13:21.000Z"),
+        ):
+            fact = telemetry.InitStart(time=seconds, phase="init")
+            self.assertEqual(json.loads(schema.encoded(fact, config()))["time"], text)
+
     def test_a_duration_of_whole_microseconds_loses_none(self) -> None:
         made = config()
         for thousandths in range(1, 5_000, 7):

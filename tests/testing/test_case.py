@@ -94,7 +94,9 @@ class ExtensionCommandTest(LambdaTestCase):
 
 class SettingsTest(unittest.TestCase):
     def fields(self, **attributes: Any) -> dict[str, Any]:
-        return type("Case", (LambdaTestCase,), {"__module__": __name__, **attributes})()._fields()
+        case = type("Case", (LambdaTestCase,), {"__module__": __name__, **attributes})()
+        assert isinstance(case, LambdaTestCase)
+        return case._fields()
 
     def test_no_process_is_started_without_a_command(self) -> None:
         self.assertEqual(self.fields(), {"runtime": None, "extensions": []})
@@ -343,12 +345,12 @@ class FailureTextTest(unittest.TestCase):
         class Inner(DoubledCase):
             def test(self) -> None:
                 self.invoke({"fail": "boom"})
-                {}["missing"]
+                os.environ["A_VARIABLE_THAT_IS_MISSING"]
 
         text = self.failed(Inner)
         self.assert_story(text)
-        self.assertIn('{}["missing"]', text)
-        self.assertIn("KeyError: 'missing'", text)
+        self.assertIn('os.environ["A_VARIABLE_THAT_IS_MISSING"]', text)
+        self.assertIn("KeyError: 'A_VARIABLE_THAT_IS_MISSING'", text)
 
     def test_a_subtest_tells_it(self) -> None:
         class Inner(DoubledCase):
@@ -473,7 +475,7 @@ class RunningTest(unittest.TestCase):
 
     def test_a_result_that_knows_no_subtests_will_do(self) -> None:
         class OldResult(unittest.TestResult):
-            addSubTest = property()  # type: ignore[assignment]  # noqa: N815
+            addSubTest = property()  # noqa: N815
 
         class Inner(LambdaTestCase):
             def test(self) -> None:
@@ -489,7 +491,7 @@ class RunningTest(unittest.TestCase):
 class LeftoversTest(unittest.TestCase):
     def test_a_thread_is_named(self) -> None:
         release = threading.Event()
-        leaked = Worker("leaked", lambda: release.wait(20) and None)
+        leaked = Worker("leaked", lambda: self.assertTrue(release.wait(20)))
 
         class Inner(LambdaTestCase):
             def test(self) -> None:

@@ -37,7 +37,13 @@ class DoublesTest(LambdaTestCase):
     patience = PATIENCE
 
     def serve(self, handler: Any = echo) -> ScriptedRuntime:
-        return self.enterContext(ScriptedRuntime(self.simulator, handler))
+        runtime = self.enterContext(ScriptedRuntime(self.simulator, handler))
+        self.wait_until_idle()
+        return runtime
+
+    def wait_until_idle(self) -> None:
+        """Until the runtime and every extension are parked."""
+        self.simulator.wait_for_parked(1 + self.simulator.extension_count, PATIENCE)
 
     def extend(self, name: str = "spy", *arguments: Any, **options: Any) -> ScriptedExtension:
         return self.enterContext(ScriptedExtension(self.simulator, name, *arguments, **options))
@@ -102,9 +108,9 @@ class DoublesTest(LambdaTestCase):
         )
 
     def test_closing_hangs_up_a_parked_poll(self) -> None:
-        with ScriptedRuntime(self.simulator, echo):
+        with ScriptedRuntime(self.simulator, echo) as runtime:
             self.simulator.wait_for_parked(1, PATIENCE)
-        self.simulator.wait_for(lambda: self.simulator.parked == 0, PATIENCE)
+        self.assertFalse(runtime._worker.is_alive)
 
     def test_a_simulator_that_ends_first_ends_them_quietly(self) -> None:
         with ScriptedExtension(self.simulator, "spy"), ScriptedRuntime(self.simulator, echo):
@@ -180,7 +186,9 @@ class DoublesTest(LambdaTestCase):
             on_event=lambda event: heard.append(event["requestId"]), events=["INVOKE"]
         )
         self.serve()
-        ids = [self.invoke({}).request_id for _ in range(2)]
+        ids = [self.invoke({}).request_id]
+        self.wait_until_idle()
+        ids += [self.invoke({}).request_id]
         second = spy.wait_for_event("INVOKE", PATIENCE, 2)
         self.assertEqual(second["requestId"], ids[1])
         self.assertEqual([event["requestId"] for event in spy.events], ids)
@@ -191,14 +199,12 @@ class DoublesTest(LambdaTestCase):
         for name in ("one", "two", "three"):
             self.extend(name)
         self.serve()
-        self.simulator.wait_for_parked(4, PATIENCE)
         self.assertSucceeded(self.invoke({}))
 
     def test_it_acknowledges_shutdown(self) -> None:
         heard: list[str] = []
         spy = self.extend(on_event=lambda event: heard.append(event["eventType"]))
         self.serve()
-        self.simulator.wait_for_parked(2, PATIENCE)
         began = time.monotonic()
         self.simulator.graceful_shutdown(ShutdownReason.SPINDOWN)
         self.assertLess(time.monotonic() - began, PATIENCE / 2)
@@ -216,7 +222,6 @@ class DoublesTest(LambdaTestCase):
 
         spy = self.extend("spy", ["SHUTDOWN"], flush)
         self.serve()
-        self.simulator.wait_for_parked(2, PATIENCE)
         ending = threading.Thread(target=self.simulator.graceful_shutdown, name="ending")
         ending.start()
         spy.wait_for_event("SHUTDOWN", PATIENCE)

@@ -364,7 +364,7 @@ class FailureTest(ServerTestCase):
             return [b"one"]
 
         client = self.connect(self.serve(app))
-        with self.assertLogs("lambda_sim.wire.http", "ERROR"):
+        with self.assertLogs("lambda_sim.wire.answers", "ERROR"):
             self.assertEqual(client.get().body, b"on")
             self.assertTrue(client.is_closed())
 

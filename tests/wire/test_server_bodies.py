@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lambda_sim.wire.http import BodyMalformed, BodyTimeout, BodyTooLarge, BodyTruncated
+from lambda_sim.wire.request_body import BodyMalformed, BodyTimeout, BodyTooLarge, BodyTruncated
 from tests.wire.test_server_support import PATIENCE, Client, ServerTestCase, echo, hello
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

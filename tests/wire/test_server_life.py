@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from lambda_sim.errors import StartError
+from lambda_sim.wire import hangups
 from lambda_sim.wire import server as server_module
 from lambda_sim.wire.server import Connection, WireServer
 from tests.wire.test_server_support import (
@@ -92,7 +93,7 @@ class StartTest(ServerTestCase):
     def test_a_failed_start_leaves_nothing_behind(self) -> None:
         port = self.serve(hello).port
         files, threads = count_of_files(), names_of_threads()
-        for patched in (None, "Worker", "_open_watch"):
+        for patched in (None, "Worker", "open_watch"):
             server = WireServer(hello, name="failing", port=0 if patched else port)
             failing = mock.patch.object(
                 server_module, patched or "HangUp", side_effect=OSError(errno.EMFILE, "")
@@ -209,7 +210,7 @@ class HangUpTest(ServerTestCase):
         self.assertEqual([client.reply().status for _ in range(2)], [200, 200])
 
     def test_without_epoll_asking_sees_a_peer_that_is_not(self) -> None:
-        with mock.patch.object(server_module, "_open_watch", server_module._SelectorWatch):
+        with mock.patch.object(server_module, "open_watch", hangups.SelectorWatch):
             server = self.serve(self.app, on_hangup=self.hung_up.put)
         client, connection = self.park(server)
         self.assertTrue(connection.is_connected())
@@ -221,7 +222,7 @@ class HangUpTest(ServerTestCase):
         self.app.released.set()
 
     def test_without_epoll_it_serves_and_closes_all_the_same(self) -> None:
-        with mock.patch.object(server_module, "_open_watch", server_module._SelectorWatch):
+        with mock.patch.object(server_module, "open_watch", hangups.SelectorWatch):
             server = self.serve(echo)
         for _ in range(3):
             with Client(server.address) as client:

@@ -8,6 +8,7 @@ Extensions: register[:EVENT,...], event, listen (event for ever, exits after SHU
 Both:       exit[:status], signal:<name>, hang, print:<text>, complain:<text>, trap (print SIGTERM
             and exit 0), deafen (print SIGTERM and go on), child (one more process, in this group),
             once:<step> (not again after a restart: needs MARKS, a directory), env:<name>,
+            until:<mark> (wait for a file in MARKS),
             group (print whether it leads its own process group)
 """
 
@@ -129,6 +130,10 @@ class Actor:
         if not os.path.exists(mark):
             open(mark, "x").close()
             self.take(step)
+
+    def until(self, mark):
+        while not os.path.exists(os.path.join(os.environ["MARKS"], mark)):
+            time.sleep(0.005)
 
     def env(self, name):
         say(f"{name}={os.environ.get(name)}")

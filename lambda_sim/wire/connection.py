@@ -1,0 +1,218 @@
+"""One client's connection: its requests answered one after another."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from lambda_sim.errors import LambdaSimError
+from lambda_sim.sync import Deadline
+from lambda_sim.wire.answers import Answer, DateLine, SendFailed
+from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
+from lambda_sim.wire.incoming import Incoming, RequestRefused, timeout_option
+from lambda_sim.wire.request_body import BodyError, RequestBody
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+__all__ = ["Connection", "HangUp"]
+
+_LOG = logging.getLogger(__name__)
+
+JOINED = 16 * 1024
+"""Answers up to so many bytes are copied behind their head: cheaper than a gathering send."""
+LINGERED = 64 * 1024 * 1024
+LINGER_SECONDS = 2.0
+REMEMBERED = 8
+"""Header blocks of one connection that need no second parsing, unless they are longer than"""
+REMEMBERED_BYTES = 2048
+INTERNAL_ERROR = b'{"errorMessage":"Internal Server Error","errorType":"InternalServerError"}\n'
+
+
+class HangUp(LambdaSimError):
+    """Raised by an application to close the connection with nothing sent."""
+
+
+class Connection:
+    """One client's socket, and the thread that answers it.
+
+    In the environ as ``lambda_sim.connection``. Any thread may ask whether the peer is there.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer: Any,
+        *,
+        app: WSGIApplication,
+        environ: dict[str, Any],
+        date_line: DateLine,
+        request_timeout: float,
+    ) -> None:
+        self.is_gone = False
+        """Whether the peer was seen to hang up. Set before ``on_hangup`` is called.
+
+        A peer that only closed its sending side counts, too, though it may still read an answer.
+        """
+        self.send_failed = False
+        """Whether an answer could not be sent. Set before its iterable's close() is called."""
+        self.peer = peer
+        self.socket = sock
+        self.fd = sock.fileno()
+        self._app = app
+        self._date_line = date_line
+        self._request_timeout = request_timeout
+        self._incoming = Incoming(sock)
+        self._seen: dict[bytes, Headers] = {}
+        self._environ = environ | {
+            "REMOTE_ADDR": peer[0],
+            "REMOTE_PORT": str(peer[1]),
+            "lambda_sim.connection": self,
+            "werkzeug.socket": sock,
+        }
+        self._no_body = RequestBody(self._incoming, parse_headers(b"", {}))
+        self._lingers = False
+        sock.setblocking(True)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
+
+    def is_connected(self) -> bool:
+        """Look at the socket: False if the peer closed or reset it. Never blocks."""
+        if self.is_gone:
+            return False
+        try:
+            if hasattr(socket, "MSG_DONTWAIT"):
+                return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            if not select.select([self.socket], [], [], 0)[0]:
+                return True
+            return self.socket.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError):
+            return False
+
+    def send(self, head: bytes, data: bytes, tail: bytes) -> None:
+        """Send it all, or note that it failed and raise."""
+        try:
+            if len(data) <= JOINED:
+                self.socket.sendall(head + data + tail if tail else head + data)
+            elif hasattr(self.socket, "sendmsg"):
+                sent = self.socket.sendmsg((head, data, tail))
+                for part in (head, data, tail):
+                    if sent < len(part):
+                        self.socket.sendall(memoryview(part)[sent:])
+                    sent = max(0, sent - len(part))
+            else:
+                self.socket.sendall(b"".join((head, data, tail)))
+        except OSError as error:
+            self.send_failed = True
+            raise SendFailed from error
+
+    def serve(self) -> None:
+        """Answer requests until one side has had enough. The socket stays open for its owner."""
+        try:
+            while self._exchange():
+                pass
+            if self._lingers:
+                self._linger()
+        except (OSError, SendFailed) as error:
+            _LOG.debug("%s: the connection broke: %s", self.peer, error)
+        finally:
+            # The environs hold the connection, which holds them.
+            self._seen.clear()
+            self._environ = {}
+
+    def shut_down(self) -> None:
+        """End whatever the connection's thread does with the socket. From any thread."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def _exchange(self) -> bool:
+        """One request and its answer; whether another may follow."""
+        try:
+            head = self._incoming.head(self._request_timeout)
+            if not head:
+                return False
+            first, _, block = head.partition(b"\r\n")
+            line = parse_request_line(first)
+            headers = self._seen.get(block) or self._understand(block)
+            if line["SERVER_PROTOCOL"] == "HTTP/1.1":
+                keeps_alive = not headers.wants_close
+            else:
+                keeps_alive = headers.wants_keep_alive and not headers.wants_close
+                headers = headers.for_1_0()
+        except RequestRefused as error:
+            return self._refuse(error.status, str(error))
+        environ = headers.environ | line
+        body = self._no_body
+        if headers.has_body:
+            body = RequestBody(self._incoming, headers, timeout=self._request_timeout)
+        environ["wsgi.input"] = body
+        answer = Answer(environ, body, keeps_alive, self.send, self._date_line)
+        is_sent = self._answer(answer, environ)
+        if is_sent and answer.keeps_alive and (body.is_over or body.drain()):
+            return True
+        # Closing with something unread would reset the connection, and the answer with it.
+        self._lingers = answer.is_complete and (keeps_alive or not body.is_over)
+        return False
+
+    def _understand(self, block: bytes) -> Headers:
+        headers = parse_headers(block, self._environ)
+        if len(block) <= REMEMBERED_BYTES:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[block] = headers
+        return headers
+
+    def _answer(self, answer: Answer, environ: dict[str, Any]) -> bool:
+        """Run the application; whether its answer went out whole."""
+        try:
+            answer.run(self._app)
+            return True
+        except (HangUp, SendFailed):
+            pass
+        except BodyError as error:
+            if not answer.is_begun:
+                with suppress(SendFailed):
+                    answer.send_instead(error.status, "text/plain", f"{error}\n".encode())
+        except BaseException:  # whatever it is, the client gets an answer
+            _LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            if not answer.is_begun:
+                with suppress(SendFailed):
+                    answer.send_instead(
+                        "500 Internal Server Error", "application/json", INTERNAL_ERROR
+                    )
+        if answer.is_begun and not answer.is_complete:
+            # Only a reset tells a client that an answer without a length is not whole.
+            with suppress(OSError):
+                self.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0)
+                )
+        return False
+
+    def _refuse(self, status: str, why: str) -> bool:
+        text = f"{why}\n".encode("latin-1")
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
+            f"{self._date_line()}Connection: close\r\n\r\n"
+        )
+        self.send(head.encode("latin-1"), text, b"")
+        self._lingers = True
+        return False
+
+    def _linger(self) -> None:
+        """Close our half and read on for a while, so that the peer sees the answer, not a reset."""
+        self.socket.shutdown(socket.SHUT_WR)
+        deadline = Deadline.after(LINGER_SECONDS)
+        unread = LINGERED
+        buffer = bytearray(256 * 1024)
+        while unread > 0 and (left := deadline.remaining()):
+            self._incoming.wait_at_most(left)
+            got = self.socket.recv_into(buffer)
+            if not got:
+                return
+            unread -= got

@@ -1,0 +1,106 @@
+"""Every example runs from anywhere, ends well, and shows what it is there to show."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+PATIENCE = 60.0
+
+
+class ExamplesTest(unittest.TestCase):
+    def show(self, name: str) -> str:
+        """What an example prints on both streams, run in a directory that is not its own."""
+        command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+        elsewhere = self.enterContext(tempfile.TemporaryDirectory())
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            cwd=elsewhere,
+            text=True,
+            timeout=PATIENCE,
+        )
+        shown = done.stdout + done.stderr
+        self.assertEqual(done.returncode, 0, shown)
+        self.assertEqual(list(Path(elsewhere).iterdir()), [])
+        return shown
+
+    def require(self, *programs: str) -> None:
+        for program in programs:
+            if shutil.which(program) is None:
+                self.skipTest(f"{program} is not installed")
+
+    def assert_lines(self, shown: str, *patterns: str) -> None:
+        """Lines like these are there, in this order."""
+        self.assertRegex(shown, re.compile(".*^".join(patterns), re.DOTALL | re.MULTILINE))
+
+    def test_hello(self) -> None:
+        self.assert_lines(
+            self.show("hello"),
+            "status:  SUCCESS",
+            r"result:  \{'message': 'Hello, Ada!', 'by': 'greeter'\}",
+            "log:     START RequestId: ",
+            "log:     greeting Ada",
+            "log:     REPORT RequestId: .*Billed Duration: .*Init Duration: ",
+        )
+
+    def test_testcase(self) -> None:
+        self.assert_lines(self.show("testcase"), "Ran 3 tests in ", "OK$")
+
+    def test_extension(self) -> None:
+        shown = self.show("extension")
+        ids = re.findall("^invoked  (.{8}) SUCCESS$", shown, re.MULTILINE)
+        self.assertEqual(len(ids), 3)
+        self.assert_lines(
+            shown,
+            f"flushing_extension.py flushed 2 at INVOKE: {ids[0]}, {ids[1]}$",
+            rf"flushing_extension.py flushed 1 at SHUTDOWN \(spindown\): {ids[2]}$",
+        )
+
+    def test_telemetry(self) -> None:
+        shown = self.show("telemetry")
+        captured = re.findall(r"^captured: \S+ (\S+)$", shown, re.MULTILINE)
+        self.assertEqual(captured[0], "platform.initStart")
+        self.assertEqual(
+            captured[-3:], ["platform.start", "platform.runtimeDone", "platform.report"]
+        )
+        self.assert_lines(
+            shown,
+            rf"received: {len(captured)} events in \d+ batches",
+            r"report:   durationMs = [\d.]+$",
+            "report:   memorySizeMB = 128$",
+        )
+
+    def test_freeze(self) -> None:
+        shown = self.show("freeze")
+        ticks = dict(re.findall(r"^(\w+): (\d+) ticks in 0.4 idle seconds$", shown, re.MULTILINE))
+        self.assertLess(int(ticks["PROCESS"]), int(ticks["NONE"]), shown)
+
+    def test_bash_runtime(self) -> None:
+        self.require("bash", "curl")
+        self.assert_lines(
+            self.show("bash_runtime"),
+            r"answer: \{'from': 'bash', 'event': 'one'\}",
+            r"answer: \{'from': 'bash', 'event': 'three'\}",
+            'log:    bash got "one"',
+            'log:    bash got "three"',
+        )
+
+    def test_the_bootstrap_can_be_executed(self) -> None:
+        self.assertTrue((EXAMPLES / "bootstrap").stat().st_mode & 0o111)
+
+    def test_no_example_is_forgotten(self) -> None:
+        parts = {"app", "flushing_extension", "ticking"}
+        names = {path.stem for path in EXAMPLES.glob("*.py")} - parts
+        self.assertEqual({name for name in names if not hasattr(self, f"test_{name}")}, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
