@@ -83,7 +83,7 @@ class _Double(ABC):
         """What the API says; None when this is closed or the simulator over, as both may be."""
         try:
             return ask()
-        except OSError:
+        except (OSError, RuntimeError):  # the latter if we ask just while it is being closed
             is_over = self._simulator.phase is SimulatorPhase.SHUTTING_DOWN
             if self._is_closing or is_over:
                 return None

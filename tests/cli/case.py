@@ -39,13 +39,14 @@ class CommandTestCase(unittest.TestCase):
         # Children inherit ignored signals, and a job in a shell's background ignores SIGINT.
         for number in (signal.SIGINT, signal.SIGTERM):
             self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
+        self.cwd = PROGRAMS
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[bytes]:
         """The command, killed when the test takes too long."""
         child = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "lambda_sim", *words],
-            cwd=PROGRAMS,
+            cwd=self.cwd,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -12,7 +12,6 @@ from datetime import datetime
 from tests.cli.case import (
     AWSLAMBDARIC,
     BOOTSTRAP,
-    PROGRAMS,
     CommandTestCase,
     Result,
     needs_awslambdaric,
@@ -212,6 +211,12 @@ class TestCommands(CommandTestCase):
     def test_a_command_is_found_beside_us(self) -> None:
         self.assertEqual(b"{}\n", self.run_command("invoke", "--", "./bootstrap").out)
 
+    def test_a_function_s_modules_do_not_come_before_ours(self) -> None:
+        self.cwd = self.folder
+        (self.folder / "http.py").write_text("raise RuntimeError\n")
+        (self.folder / "functions.py").write_text("def echo(event, context): return event\n")
+        self.assertEqual((0, b"{}\n"), self.invoke("echo")[:2])
+
     @needs_awslambdaric
     def test_awslambdaric(self) -> None:
         words = ("--event", '{"a": 1}', "--", *AWSLAMBDARIC, "functions.echo")
@@ -318,5 +323,5 @@ class TestStartUp(CommandTestCase):
             self.assertEqual((0, ""), (status, err))
             self.assertIn(b"Exit status", out)
 
-    def test_the_programs_are_there(self) -> None:
-        self.assertTrue(os.access(PROGRAMS / "bootstrap", os.X_OK))
+    def test_the_tests_runtime_may_be_executed(self) -> None:
+        self.assertTrue(os.access(BOOTSTRAP, os.X_OK))

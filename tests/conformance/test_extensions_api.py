@@ -363,6 +363,7 @@ class NextTest(ConformanceTest):
         second = self.simulator.enqueue_payload(2)
         extension.ask()
         self.assertEqual(extension.event()["requestId"], second)
+        self.runner.event()
         self.park(extension)
         self.assertTrue(extension.is_silent())
 

@@ -15,12 +15,12 @@ from unittest import mock
 
 from werkzeug.wrappers import Request, Response
 
-from lambda_sim.wire import http
+from lambda_sim.wire import answers
 from lambda_sim.wire.server import HangUp
 from tests.wire.test_server_support import PATIENCE, Client, Recorder, ServerTestCase, echo
 
 BIG = bytes(range(256)) * 24 * 1024  # 6 MiB
-LOGGER = "lambda_sim.wire.server"
+LOGGER = "lambda_sim.wire.connection"
 
 
 class AnswerTest(ServerTestCase):
@@ -129,7 +129,7 @@ class HeadersTest(AnswerTest):
         self.assertNotIn("server", headers)
 
     def test_the_date_follows_the_clock(self) -> None:
-        with mock.patch.object(http, "SYSTEM_CLOCK") as clock:
+        with mock.patch.object(answers, "SYSTEM_CLOCK") as clock:
             client = self.answering([])
             for seconds, shown in ((0.9, "00:00:00"), (1.0, "00:00:01")):
                 clock.time.return_value = seconds
