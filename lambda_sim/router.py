@@ -29,8 +29,10 @@ class Router:
 
     def close(self) -> None:
         """End deliveries and join the worker; the environment closed before."""
-        self._dispatcher.close()
-        self._worker.join()
+        try:
+            self._dispatcher.close()
+        finally:
+            self._worker.join()
         if self._worker.failure is not None:
             raise self._worker.failure
 

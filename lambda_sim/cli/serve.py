@@ -33,7 +33,7 @@ def run(options: Namespace) -> int:
         with WireServer(app, name="invoke-api", host=host, port=port) as server:
             _announce(*server.address)
             bell.wait()
-            # First, so that whoever waits for an answer has one before the server closes.
+            # First, so that nobody waits for an answer any more when the server closes.
             simulator.graceful_shutdown()
     return 0
 

@@ -59,7 +59,7 @@ def simulator_config(
     """
     sources = dict(OPTIONS)
     for name in OPTIONS:
-        if name not in fields and getattr(options, name, None) is not None:
+        if getattr(options, name, None) is not None:
             fields[name] = getattr(options, name)
     for variable, name in names.items():
         if name not in fields and environ.get(variable):

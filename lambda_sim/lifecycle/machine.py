@@ -703,8 +703,13 @@ class Machine:
         return [one for one in self.registry.subscribed(EventType.SHUTDOWN) if not one.has_left]
 
     def hung_up(self, poll: Poll) -> None:
-        """A connection closed. One that carried SHUTDOWN to an extension says it is done."""
+        """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
+        extension says that it is done."""
+        if poll in self._polls:
+            self.outbox.changed(Topic.RUNTIME_NEXT)
         for extension in self.registry:
+            if poll in extension.polls:
+                self.outbox.changed(extension.id)
             has_process = (ProcessRole.EXTENSION, extension.name) in self._live
             if extension.farewell is poll and not has_process:
                 self._leave(extension)

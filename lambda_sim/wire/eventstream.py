@@ -29,8 +29,5 @@ def event(event_type: str, payload: bytes, content_type: str) -> bytes:
 
 
 def _header(name: str, value: str) -> bytes:
-    return struct.pack("!B", len(name)) + name.encode() + _text(value.encode())
-
-
-def _text(value: bytes) -> bytes:
-    return struct.pack("!BH", _TEXT, len(value)) + value
+    size = struct.pack("!BH", _TEXT, len(value))
+    return b"".join((struct.pack("!B", len(name)), name.encode(), size, value.encode()))

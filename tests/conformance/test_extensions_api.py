@@ -174,8 +174,9 @@ class RegisterTest(ConformanceTest):
     def test_ex_14_a_suppressed_init_takes_registrations_anew(self) -> None:
         self.simulate(invocation_timeout=0.3, shutdown_timeout=0.0)
         first = self.extension("watcher", "INVOKE")
-        self.park(self.runtime()).close()
+        runtime = self.park(self.runtime())
         self.park(first)
+        runtime.close()
         self.simulator.enqueue_payload({})
         self.telemetry("platform.report")
         self.wait_for(lambda: self.simulator.extension_count == 0)
