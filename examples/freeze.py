@@ -22,7 +22,7 @@ RUNTIME = ProcessConfig(
     cwd=HERE,
     env={"PYTHONPATH": os.pathsep.join(sys.path)},
 )
-IDLE_SECONDS = 0.4
+IDLE_SECONDS = 0.2
 
 
 def ticks_while_idle(mode: FreezeMode) -> int:

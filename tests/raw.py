@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 PATIENCE = 20.0
@@ -36,7 +37,8 @@ class HungUp(ConnectionError):
     """The other side closed where an answer was due."""
 
 
-class RawAnswer(NamedTuple):
+@dataclass(frozen=True)
+class RawAnswer:
     """An answer as it came: header names in the case in which they were sent."""
 
     status: int
@@ -44,8 +46,9 @@ class RawAnswer(NamedTuple):
     headers: list[tuple[str, str]]
     body: bytes
 
-    def __getitem__(self, name: Any) -> Any:  # a tuple's own, and headers by their exact name
-        return dict(self.headers)[name] if isinstance(name, str) else tuple(self)[name]
+    def __getitem__(self, name: str) -> str:
+        """A header by its exact name."""
+        return dict(self.headers)[name]
 
     def has(self, name: str) -> bool:
         """Whether a header is there, in any case."""
@@ -122,7 +125,7 @@ class RawConnection:
         answer = RawAnswer(int(status), reason, headers, b"")
         if answer.status < 200 or not has_body:
             return answer
-        return answer._replace(body=self._exactly(int(answer["Content-Length"])))
+        return replace(answer, body=self._exactly(int(answer["Content-Length"])))
 
     def is_closed_by_peer(self) -> bool:
         """Block until the other side closes, or says something (False)."""

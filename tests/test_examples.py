@@ -80,7 +80,7 @@ class ExamplesTest(unittest.TestCase):
 
     def test_freeze(self) -> None:
         shown = self.show("freeze")
-        ticks = dict(re.findall(r"^(\w+): (\d+) ticks in 0.4 idle seconds$", shown, re.MULTILINE))
+        ticks = dict(re.findall(r"^(\w+): (\d+) ticks in 0.2 idle seconds$", shown, re.MULTILINE))
         self.assertLess(int(ticks["PROCESS"]), int(ticks["NONE"]), shown)
 
     def test_bash_runtime(self) -> None:

@@ -317,6 +317,7 @@ class Machine:
 
         :raises InvalidStateTransition: an answer is being uploaded, or init failed.
         """
+        self.outbox.changed(Topic.PARKED)
         if self._is_ending:
             self._polls.add(poll)
             return False
@@ -329,7 +330,6 @@ class Machine:
         if self.runtime is RuntimeStage.INIT_ERROR:
             raise refusals.InvalidStateTransition(self.runtime.value, "Ready")
         self._polls.add(poll)
-        self.outbox.changed(Topic.PARKED)
         was_started = self.runtime is RuntimeStage.STARTED
         self.runtime = RuntimeStage.READY
         if current is not None:

@@ -195,19 +195,20 @@ class WireServer:
             # Hang-ups first: all of them are older than what is accepted next, which may get
             # the number of a socket that was closed since.
             for fd in hung_up:
-                self._tell_hangup(fd)
+                with self._monitor:
+                    found = self._open.get(fd)
+                if found is not None:
+                    self._tell_hangup(found[0])
             with self._monitor:
                 if self._is_closing:
                     return
             if is_calling:
                 self._accept()
 
-    def _tell_hangup(self, fd: int) -> None:
-        with self._monitor:
-            found = self._open.get(fd)
-        if found is None:
-            return  # its thread noticed, too, and was quicker
-        connection = found[0]
+    def _tell_hangup(self, connection: Connection) -> None:
+        """By the watch, while its thread is busy, or by its own thread: whoever notices first."""
+        if connection.is_gone:
+            return
         connection.is_gone = True
         if self._on_hangup is not None:
             try:
@@ -251,6 +252,7 @@ class WireServer:
     def _serve(self, connection: Connection) -> None:
         try:
             connection.serve()
+            self._tell_hangup(connection)
         finally:
             self._leave(connection)
 

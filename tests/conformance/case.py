@@ -17,6 +17,7 @@ from lambda_sim import ProcessConfig, ProcessRole, Simulator
 from tests.raw import PATIENCE, HungUp, RawAnswer, RawConnection, RawExtension, RawRuntime
 
 C = TypeVar("C", RawRuntime, RawExtension)
+K = TypeVar("K", bound=RawConnection)
 
 ACCEPTED = b'{"status":"OK"}\n'
 ACTOR = Path(__file__).parent / "programs" / "actor.py"
@@ -93,7 +94,7 @@ class ConformanceTest(unittest.TestCase):
         extension = self._closing(RawExtension(self.simulator))
         return extension if name is None else extension.register(name, *events)
 
-    def _closing(self, connection: Any) -> Any:
+    def _closing(self, connection: K) -> K:
         self._opened.append(connection)
         return connection
 

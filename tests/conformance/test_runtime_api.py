@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -727,4 +728,4 @@ def body_of(state: Any) -> bytes:
 
 def without_date(answer: RawAnswer) -> RawAnswer:
     kept = [pair for pair in answer.headers if not re.fullmatch("date", pair[0], re.IGNORECASE)]
-    return answer._replace(headers=kept)
+    return replace(answer, headers=kept)
