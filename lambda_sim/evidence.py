@@ -8,8 +8,6 @@ from lambda_sim.lifecycle.machine import Life, Machine
 from lambda_sim.model.telemetry import LogRecord
 from lambda_sim.process.child import ManagedProcess
 
-LAST_LINES = 10
-
 
 def of_machine(machine: Machine) -> list[str]:
     """The state of the environment, a line for each part of it. The lock is held."""
@@ -38,11 +36,15 @@ def of_machine(machine: Machine) -> list[str]:
     return notes
 
 
-def of_processes(processes: Iterable[ManagedProcess], logs: Sequence[LogRecord]) -> list[str]:
-    """The processes and how they ended, and the last lines of the log."""
+def of_processes(processes: Iterable[ManagedProcess]) -> list[str]:
+    """The processes, and how they ended."""
     notes = []
     for process in processes:
         ended = "runs" if process.returncode is None else f"exited with {process.returncode}"
         notes.append(f"{process.role.value} {process.name} (pid {process.pid}) {ended}")
-    notes += [f"log: [{line.source}] {line.message}" for line in logs[-LAST_LINES:]]
     return notes
+
+
+def of_log(lines: Sequence[LogRecord]) -> list[str]:
+    """Lines of the log, each with its source."""
+    return [f"log: [{line.source}] {line.message}" for line in lines]

@@ -257,6 +257,16 @@ class Simulator:
         facts = self._read(lambda machine: machine.chronicle.history.since(0))
         return [line for fact in facts for line in text.log_records(fact, self.config)]
 
+    def evidence(self, *, log_lines: int = 10) -> list[str]:
+        """What the environment looks like, in lines for people: its phase, extensions, unfinished
+        invocations and processes, and the last lines of its log. A wait that fails shows it."""
+        last = self.logs[-log_lines:] if log_lines else []
+        return [
+            *self._read(evidence.of_machine),
+            *evidence.of_processes(self.processes),
+            *evidence.of_log(last),
+        ]
+
     # --- Invoking -------------------------------------------------------------------------------
 
     def enqueue(self, invocation: Invocation) -> str:
@@ -283,7 +293,7 @@ class Simulator:
         """
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
         request_id = self.enqueue(invocation)
-        return self._complete(request_id, self._patience(invocation, timeout))
+        return self._complete(request_id, self._patience(invocation, timeout), timeout)
 
     def invoke_stream(
         self, payload: Any | Invocation, *, timeout: float | None = None
@@ -298,7 +308,7 @@ class Simulator:
         return InvocationStream(
             request_id,
             lambda index: self._environment.wait_for_chunk(request_id, index, deadline),
-            lambda: self._complete(request_id, deadline),
+            lambda: self._complete(request_id, deadline, timeout),
         )
 
     def get_invocation_state(self, request_id: str) -> InvocationState | None:
@@ -318,7 +328,7 @@ class Simulator:
 
         :raises InvocationNotFound: the id is unknown.
         """
-        return self._complete(request_id, Deadline.after(timeout))
+        return self._complete(request_id, Deadline.after(timeout), timeout)
 
     def wait_for(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
         """Block until a condition holds. It is called with no lock held, after every change and
@@ -449,6 +459,11 @@ class Simulator:
         assert isinstance(child, ManagedProcess)
         return child
 
+    def expect_external_extension(self, name: str) -> None:
+        """Count an extension of this name as external, though no process of ours carries it."""
+        with self._environment as machine:
+            machine.expect_external(name)
+
     def register_freeze_pid(self, pid: int) -> None:
         """Freeze one more process, and its children, with the environment.
 
@@ -506,8 +521,10 @@ class Simulator:
         own = invocation.timeout or self.config.invocation_timeout
         return Deadline.after(self.config.init_timeout + own)
 
-    def _complete(self, request_id: str, deadline: Deadline) -> InvocationState:
-        with self._evidence(deadline.remaining()):
+    def _complete(
+        self, request_id: str, deadline: Deadline, timeout: float | None
+    ) -> InvocationState:
+        with self._evidence(timeout):
             record = self._environment.wait_for_answer(request_id, deadline)
         return self._read(lambda machine: self._state(record))
 
@@ -525,9 +542,7 @@ class Simulator:
             yield
         except WaitTimeout as error:
             late = WaitTimeout(error.what, timeout)
-            for note in self._read(evidence.of_machine):
-                late.add_note(note)
-            for note in evidence.of_processes(self.processes, self.logs):
+            for note in self.evidence():
                 late.add_note(note)
             raise late from None
 

@@ -97,6 +97,7 @@ class Connection:
         """
         head = self._head(method, path, headers, body)
         if not self._ownership.acquire(blocking=False):
+            self._refuse_if_closed()  # close() may hold it just now
             raise RuntimeError("this connection is busy with a request of another thread")
         try:
             return self._exchange(method, head, body or b"")

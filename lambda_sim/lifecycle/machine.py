@@ -234,7 +234,8 @@ class Machine:
         self.outbox.changed(Topic.PARKED)
         if extension.farewell is not None:
             self._leave(extension)
-        for record in list(self.ledger.open.values()):
+        # Under rules that send INVOKE at enqueue, an extension may be done before the runtime began.
+        for record in [*self.ledger.open.values(), *self.ledger.pending]:
             late = self.rules.late_poll_is_ready and record.runtime_done is not None
             record.readiness.polled(extension.id, late=late)
             self._report_if_ready(record)

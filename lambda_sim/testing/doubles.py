@@ -83,7 +83,7 @@ class _Double(ABC):
         """What the API says; None when this is closed or the simulator over, as both may be."""
         try:
             return ask()
-        except (OSError, RuntimeError):  # the latter if we ask just while it is being closed
+        except OSError:
             is_over = self._simulator.phase is SimulatorPhase.SHUTTING_DOWN
             if self._is_closing or is_over:
                 return None
@@ -217,8 +217,7 @@ class ScriptedExtension(_Double):
         :raises RuntimeApiError: it is refused; ``status`` and ``body`` are the answer.
         """
         if not self._is_internal:
-            with self._simulator._environment as machine:
-                machine.expect_external(self.name)
+            self._simulator.expect_external_extension(self.name)
         with Connection(self._simulator.runtime_api) as connection:
             asked = json.dumps({"events": self._wanted}).encode()
             path = f"{protocol.EXTENSIONS_API}/extension/register"

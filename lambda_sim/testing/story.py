@@ -82,9 +82,7 @@ def _of_invocation(simulator: Simulator, subject: InvocationState | None) -> lis
 
 
 def _of_environment(simulator: Simulator) -> list[str]:
-    with simulator._environment as machine:
-        lines = evidence.of_machine(machine)
-    lines += evidence.of_processes(simulator.processes, [])
+    lines = simulator.evidence(log_lines=0)
     types = [event.type for event in simulator.telemetry_events[-SHOWN_EVENTS:]]
     counted = [(kind, len(list(group))) for kind, group in groupby(types)]
     shown = [kind if count == 1 else f"{count} x {kind}" for kind, count in counted]

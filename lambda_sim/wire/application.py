@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import attrs
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from lambda_sim.errors import ShuttingDown, WireError
 from lambda_sim.lifecycle.environment import Poller
@@ -83,7 +84,7 @@ class Application:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        table = list(routes)
+        self._table = table = list(routes)
         self._exact = {
             (route.method, route.path): route.endpoint for route in table if "<" not in route.path
         }
@@ -92,8 +93,6 @@ class Application:
             for route in table
             if "<" in route.path
         }
-        rules = [Rule(route.path, endpoint=route.path, methods=[route.method]) for route in table]
-        self._map = Map(rules, merge_slashes=False).bind("localhost")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -123,6 +122,14 @@ class Application:
             return endpoint(Call(environ, variable))
         allowed = [name for name in self._map.allowed_methods(path) if name != "HEAD"]
         return rendering.wrong_method(allowed) if allowed else rendering.not_found()
+
+    @cached_property
+    def _map(self) -> MapAdapter:
+        """Made when it is first needed: well-behaved clients never do."""
+        rules = [
+            Rule(route.path, endpoint=route.path, methods=[route.method]) for route in self._table
+        ]
+        return Map(rules, merge_slashes=False).bind("localhost")
 
 
 class _Delivery:

@@ -116,7 +116,9 @@ class ConformanceTest(unittest.TestCase):
     def settle(self, runtime: RawRuntime) -> None:
         """The runtime asks for Next after its answer: the invocation is over for it."""
         self.park(runtime)
+        parked = self.simulator.parked
         runtime.close()
+        self.wait_for(lambda: self.simulator.parked < parked)
 
     def running(self, payload: Any = None) -> tuple[RawRuntime, str]:
         """A runtime that was handed an invocation, and its id."""

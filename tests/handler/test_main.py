@@ -56,7 +56,7 @@ class TestStartUp(MainTestCase):
     def test_no_other_room_of_ours_is_imported(self) -> None:
         ours = {name for name in self.modules if name.startswith("lambda_sim.")}
         others = {name for name in ours if not name.startswith("lambda_sim.handler")}
-        self.assertEqual({"lambda_sim.errors"}, others)
+        self.assertEqual({"lambda_sim.errors", "lambda_sim.version"}, others)
 
     def test_nothing_heavy_is_imported(self) -> None:
         heavy = {"asyncio", "attr", "dataclasses", "decimal", "email", "http", "inspect", "urllib"}

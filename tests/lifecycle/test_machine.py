@@ -505,6 +505,18 @@ class ReadinessTest(MachineTest):
         machine.enqueue(Invocation(1))
         self.assertIsInstance(machine.take_event(one, "poll"), InvokeEvent)
 
+    def test_relaxed_counts_a_poll_that_comes_before_the_runtime_does(self) -> None:
+        machine = self.machine(rules=RELAXED)
+        one = self.extension(machine, "one", "INVOKE")
+        machine.extension_asks(one, "poll")
+        record = machine.enqueue(Invocation(1))
+        machine.take_event(one, "poll")
+        machine.extension_left(one, "poll")
+        machine.extension_asks(one, "poll")
+        machine.runtime_asks(POLL)
+        self.respond(machine, self.taken(machine))
+        self.assertTrue(record.is_reported)
+
     def test_aws_sends_invoke_at_dispatch(self) -> None:
         machine = self.machine()
         one = self.extension(machine, "one", "INVOKE")
