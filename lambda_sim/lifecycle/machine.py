@@ -234,7 +234,7 @@ class Machine:
         self.outbox.changed(Topic.PARKED)
         if extension.farewell is not None:
             self._leave(extension)
-        # Under rules that send INVOKE at enqueue, an extension may be done before the runtime began.
+        # Where INVOKE is sent at enqueue, an extension may be done before the runtime began.
         for record in [*self.ledger.open.values(), *self.ledger.pending]:
             late = self.rules.late_poll_is_ready and record.runtime_done is not None
             record.readiness.polled(extension.id, late=late)

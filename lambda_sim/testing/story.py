@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from lambda_sim import evidence
 from lambda_sim.model.invocation import InvocationState
 from lambda_sim.simulator import Simulator
 
