@@ -9,7 +9,7 @@ TESTS ?= discover -s tests -t .
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
-	cd examples && ../$(BIN)/lambda-sim invoke --handler hello.handler --event '{"name": "Ada"}'
+	cd examples && ../$(BIN)/lambda-sim invoke --handler app.handler --event '{"name": "Ada"}'
 
 test: $(VENV)/.test
 	$(BIN)/python -W error -m unittest $(TESTS)

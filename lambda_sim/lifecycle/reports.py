@@ -51,7 +51,8 @@ def report(
         tenant_id=record.invocation.tenant_id,
         status=verdict.status if verdict else Status.SUCCESS,
         error_type=verdict.telemetry_type if verdict else None,
-        by_runtime=bool(verdict and verdict.by_runtime),
+        # An init error, though in the runtime's words, is told of as Lambda's own.
+        by_runtime=bool(verdict and verdict.by_runtime and record.first_byte is not None),
         duration_ms=duration,
         billed_duration_ms=max(1, math.ceil(billed)),
         memory_size_mb=config.memory_size_mb,

@@ -126,6 +126,11 @@ class Connection:
             self._seen.clear()
             self._environ = {}
 
+    def take_no_more(self) -> None:
+        """End after the answer that is under way. From any thread."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)
+
     def shut_down(self) -> None:
         """End whatever the connection's thread does with the socket. From any thread."""
         with suppress(OSError):

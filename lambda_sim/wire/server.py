@@ -27,6 +27,8 @@ __all__ = ["Connection", "HangUp", "WireServer"]
 _LOG = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
+FINISH_SECONDS = 0.25
+"""How long an answer that is being written when the server closes may take."""
 BREATH = 0.1
 """Seconds without accepting when the machine has no more sockets or threads to give."""
 CLOSING = "the server is closing"
@@ -173,6 +175,11 @@ class WireServer:
             workers = [self._acceptor, *(worker for _, worker in taken)]
             if self._last_to_leave is not None:
                 workers.append(self._last_to_leave)
+        for connection, _ in taken:
+            connection.take_no_more()
+        finishing = Deadline.after(FINISH_SECONDS).earlier_of(deadline)
+        for worker in workers:
+            worker.join(finishing.remaining())
         for connection, _ in taken:
             connection.shut_down()
         for worker in workers:
