@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from lambda_sim.errors import FreezeError, ProcessError, ShuttingDown, WaitTimeout
+from lambda_sim.errors import BinaryNotFound, FreezeError, ProcessError, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle import effects
 from lambda_sim.lifecycle.effects import Order, Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
@@ -139,8 +139,11 @@ class Conductor:
             self.spawn(config)
         except ProcessError as error:
             failure = Failure(error_type=error_type, message=f"fork/exec {error}")
+            reason = "UnknownError"
+            if isinstance(error, BinaryNotFound) and error.is_there:
+                reason = "PermissionDenied"
             with self._environment as machine:
-                machine.launch_failed(config.role, config.name, failure)
+                machine.launch_failed(config.role, config.name, failure, reason)
 
     # --- Freeze and thaw ------------------------------------------------------------------------
 

@@ -75,10 +75,11 @@ class ProcessError(LambdaSimError):
 
 
 class BinaryNotFound(ProcessError, FileNotFoundError):
-    """The command's first word names no executable file."""
+    """The command's first word names no executable file; one that is there may not be one."""
 
-    def __init__(self, command: str, why: str) -> None:
+    def __init__(self, command: str, why: str, *, is_there: bool = False) -> None:
         self.command = command
+        self.is_there = is_there
         super().__init__(f"{command}: {why}")
 
 

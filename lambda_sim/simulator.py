@@ -556,6 +556,8 @@ def found_extensions(directory: str | None) -> list[ProcessConfig]:
         return []
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
     except OSError as error:
         allowed = f"a directory that can be read ({error.strerror})"
         raise ConfigurationError("extensions_dir", directory, allowed) from error

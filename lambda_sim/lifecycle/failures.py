@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from typing import Any
 
 import attrs
 
@@ -82,6 +83,8 @@ class Failure:
 
 
 TIMED_OUT = "Sandbox.Timedout"
+ERROR_CAUSE_TYPE = "application/vnd.aws.lambda.error.cause+json"
+_ERROR_PARTS = ("errorMessage", "errorType", "stackTrace")
 _UNPREFIXED = ("Function.ResponseSizeTooLarge",)
 
 
@@ -121,13 +124,16 @@ def exit_words(returncode: int) -> str:
     return f"signal: {_SIGNAL_NAMES.get(name, f'signal {-returncode}')}"
 
 
-def reported(body: bytes, error_type: str | None) -> Failure:
+def reported(body: bytes, error_type: str | None, content_type: str | None = None) -> Failure:
     """What a runtime reports about an invocation or its init: its body, the type in its header.
 
-    Any body will do; what it says is read where it is an object of AWS's form.
+    Any body will do; what it says is read where it is an object of AWS's form. One that carries
+    an error cause, which is for X-Ray alone, is handed on without it.
     """
     told = decoded(body)
     parts = told if isinstance(told, dict) else {}
+    if content_type == ERROR_CAUSE_TYPE:
+        body = _without_cause(parts)
     claimed, message = parts.get("errorType"), parts.get("errorMessage")
     return Failure(
         error_type=checked_error_type(error_type),
@@ -136,6 +142,13 @@ def reported(body: bytes, error_type: str | None) -> Failure:
         by_runtime=True,
         claimed_type=claimed if isinstance(claimed, str) else "UnknownError",
     )
+
+
+def _without_cause(parts: dict[str, Any]) -> bytes:
+    if not parts:
+        return b'"Invalid error body"'
+    kept = {name: parts[name] for name in _ERROR_PARTS if name in parts}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def checked_error_type(header: str | None) -> str:

@@ -175,12 +175,12 @@ class Machine:
         self._init_failed(failure)
         self._reset(ShutdownReason.FAILURE)
 
-    def launch_failed(self, role: ProcessRole, name: str, failure: Failure) -> None:
-        """A declared process could not be started."""
+    def launch_failed(self, role: ProcessRole, name: str, failure: Failure, reason: str) -> None:
+        """A declared process could not be started, for a reason in telemetry's words."""
         if self.life is not Life.STARTING:
             return
         if role is ProcessRole.EXTENSION:
-            self.chronicle.extension(name, None, "LaunchError", failure.error_type)
+            self.chronicle.extension(name, None, "LaunchError", reason)
         self._init_failed(failure)
         self._reset(ShutdownReason.FAILURE)
 

@@ -140,9 +140,10 @@ class Registry:
         """
         is_external = name in external
         wanted = frozenset(self._event(event, is_external) for event in events)
-        if self.named(name) is not None:
+        if (namesake := self.named(name)) is not None:
             if is_external:
-                raise refusals.InvalidExtensionState.between("Registered", "Registered", name)
+                state = namesake.stage.value
+                raise refusals.InvalidExtensionState.between(state, "Registered", name)
             raise refusals.InvalidExtensionState("Extension with this name already registered")
         if len(self) >= protocol.MAX_EXTENSIONS:
             raise refusals.TooManyExtensions

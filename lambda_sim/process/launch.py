@@ -74,4 +74,5 @@ def find_program(word: str, search_path: str, cwd: str | None) -> str:
 
 
 def _not_executable(word: str, path: str) -> BinaryNotFound:
-    return BinaryNotFound(word, f"{path} is not executable; chmod +x makes it so")
+    why = f"{path} is not executable; chmod +x makes it so"
+    return BinaryNotFound(word, why, is_there=True)

@@ -41,7 +41,9 @@ def chunks(environ: dict[str, Any]) -> Iterator[bytes]:
     try:
         if isinstance(stream, RequestBody):
             stream.timeout = None
-            yield from stream.chunks()
+            for chunk in stream.chunks():
+                for begin in range(0, len(chunk), PIECE_BYTES):
+                    yield chunk[begin : begin + PIECE_BYTES]
         else:
             source = get_input_stream(environ)
             while piece := source.read(PIECE_BYTES):

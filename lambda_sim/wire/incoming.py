@@ -8,8 +8,9 @@ import sys
 
 from lambda_sim.sync import Deadline
 
-MAX_HEAD = 64 * 1024
-"""Bytes of request line and headers, and of a chunked body's trailers."""
+MAX_HEAD = 1024 * 1024 + 64 * 1024
+"""Bytes of request line and headers, and of a chunked body's trailers: Lambda's runtimes send an
+X-Ray cause of up to 1 MB in a header."""
 MAX_REQUEST_LINE = 16 * 1024
 RECEIVE = 64 * 1024
 """Bytes asked for at a time: a small request arrives with its body in one."""
@@ -98,7 +99,7 @@ class Incoming:
         while data.find(BLANK_LINE, searched) < 0:
             if data.find(b"\n\n", searched) >= 0:
                 raise bad_request("lines end with CR LF")
-            if len(data) > MAX_HEAD:
+            if len(data) > MAX_HEAD or _is_line_too_long(data):
                 raise too_long(data)
             searched = max(0, len(data) - 3)
             more = self._receive_by(deadline)
@@ -117,7 +118,12 @@ class Incoming:
         raise RequestRefused("408 Request Timeout", "the request did not come whole in time")
 
 
+def _is_line_too_long(data: bytes | bytearray) -> bool:
+    most = MAX_REQUEST_LINE + 2
+    return len(data) >= most and data.find(b"\r\n", 0, most) < 0
+
+
 def too_long(data: bytes | bytearray) -> RequestRefused:
-    if data.find(b"\r\n", 0, MAX_REQUEST_LINE + 2) < 0:
+    if _is_line_too_long(data):
         return RequestRefused("414 URI Too Long", "the request line is too long")
     return RequestRefused("431 Request Header Fields Too Large", "the headers are too long")

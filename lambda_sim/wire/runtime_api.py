@@ -90,7 +90,8 @@ class RuntimeApi:
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise
-        self._environment.fail(record, failures.reported(body, call.header(ERROR_TYPE)))
+        error_type, content_type = call.header(ERROR_TYPE), call.header("CONTENT_TYPE")
+        self._environment.fail(record, failures.reported(body, error_type, content_type))
         return rendering.ACCEPTED
 
     def init_error(self, call: Call) -> Answer:
