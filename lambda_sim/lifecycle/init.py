@@ -64,15 +64,19 @@ class Init:
         self.extension_registered(registry)
 
     def missing(self, registry: Registry) -> list[str]:
-        """Declared extensions that have not registered."""
+        """Declared extensions that have not registered: by their names, or, where it does not
+        matter who is external, by their number."""
         registered = {extension.name for extension in registry}
-        return [name for name in self._declared if name not in registered]
+        missing = [name for name in self._declared if name not in registered]
+        if not self._config.rules.internal_extensions_are_limited:
+            return missing[: max(0, len(self._declared) - len(registry))]
+        return missing
 
     def extension_registered(self, registry: Registry) -> None:
         """Start the runtime if it was waiting for this."""
         if self._config.runtime is None or self._runtime_is_ordered:
             return
-        if not self.missing(registry) or not self._config.rules.init_awaits_extensions:
+        if not self.missing(registry):
             self._runtime_is_ordered = True
             self._outbox.order(effects.StartRuntime())
 

@@ -83,6 +83,13 @@ class InitTest(MachineTest):
         machine.register("two", [])
         self.assertEqual(self.orders(machine), [effects.StartRuntime()])
 
+    def test_relaxed_counts_registrations_whatever_their_names(self) -> None:
+        machine = self.machine(extensions=("python", "python"), runtime=RUNTIME, rules=RELAXED)
+        machine.register("one", [])
+        self.assertNotIn(effects.StartRuntime(), self.orders(machine))
+        machine.register("two", [])
+        self.assertEqual(self.orders(machine), [effects.StartRuntime()])
+
     def test_the_runtime_starts_at_once_without_extensions(self) -> None:
         self.assertEqual(self.orders(self.machine(runtime=RUNTIME)), [effects.StartRuntime()])
 

@@ -26,3 +26,21 @@ def trouble(event, context):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         return {"pid": child.pid, "own": os.getpid()}
     return {"pid": os.getpid()}
+
+
+def who(event, context):
+    """What the context knows."""
+    return {
+        "request_id": context.aws_request_id,
+        "function": context.function_name,
+        "arn": context.invoked_function_arn,
+        "custom": context.client_context.custom,
+        "identity": context.identity.cognito_identity_id,
+        "tenant": context.tenant_id,
+        "memory": context.memory_limit_in_mb,
+        "remaining": context.get_remaining_time_in_millis(),
+    }
+
+
+def size(event, context):
+    return len(event)
