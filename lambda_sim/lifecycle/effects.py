@@ -15,8 +15,10 @@ from lambda_sim.sync import Deadline
 class Topic(Enum):
     """What waiters wait for, where it is not one invocation (its id) or one extension (its id)."""
 
+    # Enum hashes names in Python; topics are hashed several times an invocation.
+    __hash__ = object.__hash__
+
     RUNTIME_NEXT = auto()
-    RESTORE = auto()
     PHASE = auto()
     EXTENSIONS = auto()
     READINESS = auto()

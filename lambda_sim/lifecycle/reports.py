@@ -10,7 +10,7 @@ import math
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.model.config import SimulatorConfig
-from lambda_sim.model.telemetry import Report, RuntimeDone, Span, Status
+from lambda_sim.model.telemetry import Report, ResponseTimes, RuntimeDone, Span, Status
 
 BYTES_PER_MB = 1024 * 1024
 
@@ -26,7 +26,7 @@ def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeD
         error_type=verdict.telemetry_type if verdict else None,
         duration_ms=_ms(record.dispatched, record.runtime_done),
         produced_bytes=record.produced_bytes,
-        spans=() if verdict else _response_spans(record),
+        times=None if verdict else _response_times(record),
     )
 
 
@@ -67,22 +67,14 @@ def megabytes(size: int) -> int:
     return math.ceil(size / BYTES_PER_MB)
 
 
-def _response_spans(record: Record) -> tuple[Span, ...]:
+def _response_times(record: Record) -> ResponseTimes | None:
     if record.first_byte is None or record.started_at is None:
-        return ()
-    start = record.started_at
-    parts = (
-        ("responseLatency", record.dispatched, record.first_byte),
-        ("responseDuration", record.first_byte, record.answered),
-        ("runtimeOverhead", record.answered, record.runtime_done),
-    )
-    return tuple(
-        Span(
-            name=name,
-            start=start + _ms(record.dispatched, begin) / 1000,
-            duration_ms=_ms(begin, end),
-        )
-        for name, begin, end in parts
+        return None
+    return ResponseTimes(
+        record.started_at,
+        _ms(record.dispatched, record.first_byte),
+        _ms(record.first_byte, record.answered),
+        _ms(record.answered, record.runtime_done),
     )
 
 

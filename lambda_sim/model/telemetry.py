@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -81,6 +81,24 @@ class Span:
     duration_ms: float
 
 
+class ResponseTimes(NamedTuple):
+    """How long the runtime took for the parts of one invocation, from its start."""
+
+    start: float
+    latency_ms: float
+    response_ms: float
+    overhead_ms: float
+
+    def spans(self) -> tuple[Span, ...]:
+        responding = self.start + self.latency_ms / 1000
+        returning = responding + self.response_ms / 1000
+        return (
+            Span(name="responseLatency", start=self.start, duration_ms=self.latency_ms),
+            Span(name="responseDuration", start=responding, duration_ms=self.response_ms),
+            Span(name="runtimeOverhead", start=returning, duration_ms=self.overhead_ms),
+        )
+
+
 @attrs.frozen(kw_only=True)
 class Fact:
     """Something that happened, at a time in seconds since the epoch."""
@@ -146,7 +164,12 @@ class RuntimeDone(InvocationFact):
     duration_ms: float
     produced_bytes: int
     error_type: str | None = None
-    spans: tuple[Span, ...] = ()
+    times: ResponseTimes | None = None
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Made when somebody reads them."""
+        return self.times.spans() if self.times else ()
 
 
 @attrs.frozen(kw_only=True)

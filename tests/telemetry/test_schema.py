@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_sim.model import telemetry
 from lambda_sim.model.extension import EventType
-from lambda_sim.model.telemetry import Fact, Span, Status
+from lambda_sim.model.telemetry import Fact, ResponseTimes, Span, Status
 from lambda_sim.telemetry import schema
 from tests.telemetry.doubles import (
     EXTENSION,
@@ -188,7 +188,7 @@ class PlatformEvents(unittest.TestCase):
     def test_runtime_done_carries_spans_with_their_start_as_text(self) -> None:
         self.assert_event(
             runtime_done(
-                spans=(Span(name="responseLatency", start=NOON, duration_ms=2.2159),),
+                times=ResponseTimes(NOON, 2.2159, 1.5, 0.25),
                 produced_bytes=5,
             ),
             "platform.runtimeDone",
@@ -196,7 +196,19 @@ class PlatformEvents(unittest.TestCase):
                 "requestId": REQUEST_ID,
                 "status": "success",
                 "metrics": {"durationMs": 11.185, "producedBytes": 5},
-                "spans": [{"name": "responseLatency", "start": NOON_TEXT, "durationMs": 2.215}],
+                "spans": [
+                    {"name": "responseLatency", "start": NOON_TEXT, "durationMs": 2.215},
+                    {
+                        "name": "responseDuration",
+                        "start": NOON_TEXT.replace("123Z", "125Z"),
+                        "durationMs": 1.5,
+                    },
+                    {
+                        "name": "runtimeOverhead",
+                        "start": NOON_TEXT.replace("123Z", "126Z"),
+                        "durationMs": 0.25,
+                    },
+                ],
                 "tracing": TRACING,
             },
         )
