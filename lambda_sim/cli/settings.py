@@ -93,6 +93,9 @@ def _named(paths: Iterable[str]) -> Iterable[ProcessConfig]:
 
 
 def _found(directory: str | None) -> Iterable[ProcessConfig]:
+    # Lambda does without the directory; whoever typed its name meant one that is there.
+    if directory is not None and not os.path.isdir(directory):
+        raise ConfigurationError("extensions_dir", directory, "a directory that is there")
     # The log is printed line by line, so none of it may reach our streams by itself as well.
     for extension in found_extensions(directory):
         yield attrs.evolve(extension, inherit_stdio=False)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import psutil
 
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
+from lambda_sim.testing import TelemetryReceiver
 from tests.raw import PATIENCE, HungUp, RawAnswer, RawConnection, RawExtension, RawRuntime
 
 C = TypeVar("C", RawRuntime, RawExtension)
@@ -170,6 +171,39 @@ class ConformanceTest(unittest.TestCase):
         expected = {"errorType": error_type, "errorMessage": message.replace("<id>", request_id)}
         body = json.dumps(expected, separators=(",", ":")).encode()
         self.assertEqual(self.complete(request_id).error.body, body)
+
+
+class TelemetryTest(ConformanceTest):
+    """Has telemetry delivered to listeners of the test's own."""
+
+    def receiver(self) -> TelemetryReceiver:
+        return self.enterContext(TelemetryReceiver())
+
+    def subscribed(self, name: str, *events: str, to: TelemetryReceiver | int, **wanted: Any) -> Any:
+        """A registered extension that has telemetry sent to a receiver, or to a port.
+
+        :param wanted: as for :func:`subscription`.
+        """
+        extension = self.extension(name, *events)
+        answer = extension.subscribe(subscription(to, **wanted))
+        self.assertEqual((answer.status, answer.body), (200, b'"OK"'))
+        return extension
+
+
+def subscription(
+    to: TelemetryReceiver | int,
+    types: Sequence[str] = ("platform", "function", "extension"),
+    version: str = "2022-12-13",
+    **buffering: int,
+) -> dict[str, Any]:
+    """The body of a subscription, with no buffering but what is asked for."""
+    url = f"http://sandbox.localdomain:{to}/" if isinstance(to, int) else to.url
+    return {
+        "schemaVersion": version,
+        "types": types,
+        "destination": {"protocol": "HTTP", "URI": url},
+        "buffering": buffering,
+    }
 
 
 def actor(

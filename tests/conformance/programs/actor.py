@@ -8,7 +8,7 @@ Extensions: register[:EVENT,...], event, listen (event for ever, exits after SHU
 Both:       exit[:status], signal:<name>, hang, print:<text>, complain:<text>, trap (print SIGTERM
             and exit 0), deafen (print SIGTERM and go on), child (one more process, in this group),
             once:<step> (not again after a restart: needs MARKS, a directory), env:<name>,
-            until:<mark> (wait for a file in MARKS),
+            until:<mark> (wait for a file in MARKS), flood:<size> (print a line of so many x),
             group (print whether it leads its own process group)
 """
 
@@ -113,6 +113,9 @@ class Actor:
     def print(self, text):
         say(text)
 
+    def flood(self, size):
+        say("x" * int(size))
+
     def complain(self, text):
         os.write(2, f"{text}\n".encode())
 
@@ -143,7 +146,9 @@ class Actor:
 
 
 def say(text):
-    os.write(1, f"{text}\n".encode())
+    left = f"{text}\n".encode()
+    while left:
+        left = left[os.write(1, left) :]
 
 
 def main():
