@@ -302,8 +302,9 @@ class Simulator:
 
         :param timeout: seconds that the caller waits for the whole of it.
         """
+        self._require_started()
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
-        request_id = self.enqueue(invocation)
+        request_id = self._environment.enqueue(invocation, is_streamed=True)
         deadline = self._patience(invocation, timeout)
         return InvocationStream(
             request_id,

@@ -241,11 +241,11 @@ class ExecutionEnvironment:
 
     # --- What callers do ------------------------------------------------------------------------
 
-    def enqueue(self, invocation: Invocation) -> RequestId:
+    def enqueue(self, invocation: Invocation, *, is_streamed: bool = False) -> RequestId:
         """Put an invocation in the queue."""
         with self as machine:
             self._refuse_closed_locked()
-            return machine.enqueue(invocation).request_id
+            return machine.enqueue(invocation, is_streamed=is_streamed).request_id
 
     def wait_for_answer(self, request_id: str, deadline: Deadline) -> Record:
         """Block until the caller of Invoke has its answer.

@@ -41,6 +41,9 @@ class Record:
     invocation: Invocation
     timeout: float
     function_arn: str
+    is_streamed: bool = False
+    """Whether the caller reads the response while it arrives."""
+
     attempt_id: str = attrs.field(factory=new_id)
     status: InvocationStatus = InvocationStatus.PENDING
     stage: Stage = Stage.QUEUED

@@ -40,6 +40,7 @@ from lambda_sim.model.extension import (
 from lambda_sim.model.identifiers import RequestId
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessRole
+from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES, MAX_STREAMED_BYTES
 from lambda_sim.model.telemetry import Status, TelemetrySubscription
 from lambda_sim.sync import Clock
 
@@ -392,8 +393,13 @@ class Machine:
         """A piece of a streamed response came.
 
         :raises InvalidRequestId: another answer came first.
+        :raises PayloadTooLarge: it is one too many.
         """
         self._refuse_late(record)
+        limit = MAX_STREAMED_BYTES if record.is_streamed else MAX_PAYLOAD_BYTES
+        if record.produced_bytes + len(chunk) > limit:
+            raise refusals.PayloadTooLarge(limit)
+        record.produced_bytes += len(chunk)
         if not record.chunks:
             record.first_byte = self._clock.monotonic()
         record.chunks.append(chunk)
@@ -407,7 +413,7 @@ class Machine:
         self._refuse_late(record)
         if body is not None:
             record.chunks.append(body)
-        record.produced_bytes = sum(map(len, record.chunks))
+            record.produced_bytes = len(body)
         record.content_type = content_type
         self._answer(record, None)
 
@@ -425,9 +431,10 @@ class Machine:
 
     # --- Invocations ----------------------------------------------------------------------------
 
-    def enqueue(self, invocation: Invocation) -> Record:
+    def enqueue(self, invocation: Invocation, *, is_streamed: bool = False) -> Record:
         """Put an invocation in the queue; it is dispatched at once if nothing is before it.
 
+        :param is_streamed: whether the caller reads the response while it arrives.
         :raises ShuttingDown: the environment ends.
         :raises ConfigurationError: an unfinished invocation has this id.
         """
@@ -437,6 +444,7 @@ class Machine:
             invocation,
             invocation.timeout or self.config.invocation_timeout,
             invocation.invoked_function_arn or self._function_arn,
+            is_streamed,
             deadline_ms=invocation.deadline_ms,
         )
         self.ledger.add(record)

@@ -38,6 +38,10 @@ TRACING_TYPE: Final = "X-Amzn-Trace-Id"
 MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024 + 100
 """What a buffered request or response may hold. AWS: "Lambda quotas", Invocation payload."""
 
+MAX_STREAMED_BYTES: Final = 200 * 1024 * 1024
+"""What a streamed response may hold for a caller who reads it as a stream; for one who does not,
+the buffered limit stands. AWS: "Lambda quotas", Invocation payload."""
+
 MAX_REPORT_BYTES: Final = 1024 * 1024
 """What a registration, a subscription or an error report of an extension may hold."""
 

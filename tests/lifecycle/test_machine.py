@@ -335,6 +335,22 @@ class RuntimeTest(MachineTest):
         self.assertNotEqual(first.attempt_id, second.attempt_id)
         self.assertEqual([record.request_id for record in machine.ledger], ["again"])
 
+    def test_a_stream_is_as_large_as_its_reader_lets_it_be(self) -> None:
+        piece = bytes(1024 * 1024)
+        for is_streamed in (False, True):
+            machine = self.ready()
+            record = machine.enqueue(Invocation(1), is_streamed=is_streamed)
+            self.taken(machine)
+            machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+            for _ in range(6):
+                machine.add_chunk(record, piece)
+            with self.subTest(is_streamed=is_streamed):
+                if is_streamed:
+                    machine.add_chunk(record, piece)
+                else:
+                    with self.assertRaises(refusals.PayloadTooLarge):
+                        machine.add_chunk(record, piece)
+
     def test_history_is_bounded(self) -> None:
         machine = self.ready(history_limit=3)
         for number in range(10):

@@ -146,9 +146,7 @@ class Actor:
 
 
 def say(text):
-    left = f"{text}\n".encode()
-    while left:
-        left = left[os.write(1, left) :]
+    os.write(1, f"{text}\n".encode())
 
 
 def main():
