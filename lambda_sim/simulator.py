@@ -499,7 +499,11 @@ class Simulator:
 
     def _on_exit(self, child: ManagedProcess) -> None:
         self._environment.process_exited(
-            child.role, child.name, child.returncode or 0, child.generation
+            child.role,
+            child.name,
+            child.returncode or 0,
+            child.generation,
+            dumped_core=child.dumped_core,
         )
 
     def _require_started(self) -> None:

@@ -112,7 +112,13 @@ class Chronicle:
             )
         )
 
-    def init_report(self, phase: str, failure: Failure | None, duration_ms: float) -> None:
+    def init_report(
+        self,
+        phase: str,
+        failure: Failure | None,
+        duration_ms: float,
+        record: Record | None = None,
+    ) -> None:
         self.tell(
             telemetry.InitReport(
                 time=self._clock.time(),
@@ -120,7 +126,8 @@ class Chronicle:
                 status=failure.status if failure else Status.SUCCESS,
                 error_type=failure.telemetry_type if failure else None,
                 duration_ms=duration_ms,
-            )
+            ),
+            record,
         )
 
     def extension(
@@ -166,7 +173,15 @@ class Chronicle:
             record,
         )
 
-    def log(self, role: ProcessRole, name: str, record: Record | None, message: str) -> None:
+    def log(
+        self,
+        role: ProcessRole,
+        name: str,
+        record: Record | None,
+        message: str,
+        *,
+        tail_of: Record | None,
+    ) -> None:
         kinds = telemetry.TelemetryEventType
         self.tell(
             telemetry.LogLine(
@@ -176,5 +191,5 @@ class Chronicle:
                 request_id=record.request_id if record else None,
                 message=message,
             ),
-            record,
+            tail_of,
         )

@@ -328,12 +328,18 @@ class ExecutionEnvironment:
     # --- What the world does --------------------------------------------------------------------
 
     def process_exited(
-        self, role: ProcessRole, name: str, returncode: int, generation: int
+        self,
+        role: ProcessRole,
+        name: str,
+        returncode: int,
+        generation: int,
+        *,
+        dumped_core: bool = False,
     ) -> None:
         """A process of the environment's own ended."""
         self._read_gauges(flush=True)
         with self as machine:
-            machine.process_exited(role, name, returncode, generation)
+            machine.process_exited(role, name, returncode, generation, dumped_core=dumped_core)
 
     def log(self, role: ProcessRole, name: str, message: str) -> None:
         """A process wrote a line."""
@@ -350,7 +356,7 @@ class ExecutionEnvironment:
         gauges = self.gauges
         gauges.drain(flush=flush)
         peak = gauges.peak_memory_bytes()
-        if peak is not None:
+        if peak:  # nothing measured is nothing known
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
 

@@ -98,12 +98,13 @@ def init_timed_out(seconds: float) -> Failure:
     return Failure(error_type=TIMED_OUT, message=f"Init timed out after {seconds:.2f} seconds")
 
 
-def runtime_exited(returncode: int) -> Failure:
+def runtime_exited(returncode: int, *, dumped_core: bool = False) -> Failure:
     """The runtime's process ended; negative codes are signals, as Python has them."""
     if returncode == 0:
         message = "Runtime exited without providing a reason"
     else:
-        message = f"Runtime exited with error: {exit_words(returncode)}"
+        words = exit_words(returncode) + (" (core dumped)" if dumped_core else "")
+        message = f"Runtime exited with error: {words}"
     return Failure(error_type="Runtime.ExitError", message=message)
 
 

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from lambda_sim.lifecycle import effects
 from lambda_sim.lifecycle.chronicle import Chronicle
 from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.lifecycle.registry import Registry
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.sync import Clock
 
 FIRST = "init"
+PROVISIONED = "provisioned-concurrency"
 SUPPRESSED = "invoke"
 """The phase of an init that happens inside an invocation, and on its time."""
 
@@ -46,6 +48,7 @@ class Init:
         self._declared = declared
         self._runtime_is_told = False
         self._runtime_is_ordered = False
+        self._unreported_ms: float | None = None
 
     @property
     def duration_ms(self) -> float:
@@ -96,8 +99,20 @@ class Init:
         self.runtime_done(None)
         for extension in registry:
             self._chronicle.extension(extension.name, extension, "Ready")
-        self._chronicle.init_report(self.phase, None, self.duration_ms)
+        self._unreported_ms = self.duration_ms
+        if self._config.initialization_type != PROVISIONED:
+            self._report_success()
 
-    def failed(self, failure: Failure) -> None:
+    def invocation_begins(self) -> None:
+        """Lambda reports a provisioned environment's init during its first invocation."""
+        self._report_success()
+
+    def _report_success(self) -> None:
+        if self._unreported_ms is not None:
+            self._chronicle.init_report(self.phase, None, self._unreported_ms)
+            self._unreported_ms = None
+
+    def failed(self, failure: Failure, served: Record | None) -> None:
+        """:param served: the invocation that it happened inside of, whose log shows it."""
         self.runtime_done(failure)
-        self._chronicle.init_report(self.phase, failure, self.duration_ms)
+        self._chronicle.init_report(self.phase, failure, self.duration_ms, served)

@@ -56,6 +56,8 @@ class Record:
     deadline_ms: int | None = None
     """The deadline as AWS prints it: milliseconds since the epoch."""
 
+    charged_from: float | None = None
+    """When the suppressed init began that is part of its duration."""
     dispatched: float | None = None
     first_byte: float | None = None
     answered: float | None = None

@@ -114,6 +114,8 @@ class Machine:
         if self.runtime is RuntimeStage.INIT_ERROR:
             self.runtime = RuntimeStage.STARTED
         self.init = self._new_init(phase)
+        if phase == SUPPRESSED:
+            self.ledger.pending[0].charged_from = self.init.started
         self.init.begin(self.registry)
         if self.rules.enforces_timeouts:
             self._limit_init(self.init)
@@ -194,7 +196,7 @@ class Machine:
         self.outbox.changed(Topic.PHASE)
         if self.life is Life.STARTING:
             self.timers.cancel(INIT)
-            self.init.failed(failure)
+            self.init.failed(failure, self._init_serves())
         # A first init that failed is tried again inside the invocation; what failed inside it,
         # or what nobody can start again, fails it.
         can_retry = self.init.phase == FIRST and self.config.runtime is not None
@@ -202,6 +204,11 @@ class Machine:
             head = self.ledger.open_next()
             self._open(head)
             self._break(head, failure)
+
+    def _init_serves(self) -> Record | None:
+        """The invocation whose suppressed init is under way."""
+        is_suppressed = self.life is Life.STARTING and self.init.phase == SUPPRESSED
+        return self.ledger.pending[0] if is_suppressed and self.ledger.pending else None
 
     # --- Extensions -----------------------------------------------------------------------------
 
@@ -488,6 +495,7 @@ class Machine:
         record.is_cold = not self._has_served
         record.init_ms = self._init_ms if record.is_cold else None
         self._has_served = True
+        self.init.invocation_begins()
         if record.deadline is None:
             record.deadline = now + record.timeout
         if record.deadline_ms is None or not self.rules.deadline_counts_from_creation:
@@ -583,7 +591,7 @@ class Machine:
         failure = failures.timed_out(record.timeout)
         if record.dispatched is None:
             # It is the one whose suppressed init never ended.
-            self.init.failed(failure)
+            self.init.failed(failure, record)
             self._open(self.ledger.open_next())
             record.dispatched = self.init.started
         self._reset(ShutdownReason.TIMEOUT)
@@ -607,7 +615,13 @@ class Machine:
             self._live.remove((role, name))
 
     def process_exited(
-        self, role: ProcessRole, name: str, returncode: int, generation: int
+        self,
+        role: ProcessRole,
+        name: str,
+        returncode: int,
+        generation: int,
+        *,
+        dumped_core: bool = False,
     ) -> None:
         """A process of the environment's own ended; outside an ending, that is a crash."""
         if generation < self.generation:
@@ -619,7 +633,7 @@ class Machine:
         if self._is_ending or self.life in (Life.RESETTING, Life.COLD):
             return
         if role is ProcessRole.RUNTIME:
-            self._crash(failures.runtime_exited(returncode))
+            self._crash(failures.runtime_exited(returncode, dumped_core=dumped_core))
         else:
             failure = failures.extension_exited(returncode)
             self.chronicle.extension(name, extension, "Exited", failure.error_type)
@@ -732,7 +746,8 @@ class Machine:
     def log(self, role: ProcessRole, name: str, message: str) -> None:
         """A process wrote a line; it is the invocation's if only one is at work."""
         at_work = [one for one in self.ledger.open.values() if one.runtime_done is None]
-        self.chronicle.log(role, name, at_work[0] if len(at_work) == 1 else None, message)
+        record = at_work[0] if len(at_work) == 1 else None
+        self.chronicle.log(role, name, record, message, tail_of=record or self._init_serves())
 
     # --- Readings -------------------------------------------------------------------------------
 

@@ -40,10 +40,11 @@ def report(
     at: float,
 ) -> Report:
     """What platform.report says of an invocation that is over now."""
-    duration = _ms(record.dispatched, now)
+    duration = _ms(record.charged_from or record.dispatched, now)
     if verdict and verdict.status is Status.TIMEOUT:
         duration = max(duration, record.timeout * 1000)
-    billed = duration + (record.init_ms or 0.0)
+    # To the microsecond, which is what is told: a whole number must not be billed as one more.
+    billed = round(duration + (record.init_ms or 0.0), 3)
     return Report(
         time=at,
         request_id=record.request_id,

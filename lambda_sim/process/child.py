@@ -76,6 +76,11 @@ class ManagedProcess:
         """
         return self._group.returncode
 
+    @property
+    def dumped_core(self) -> bool:
+        """Whether the signal that ended it left a core file."""
+        return self._group.dumped_core
+
     def poll(self) -> int | None:
         """The exit status if it ended, without waiting."""
         return self.returncode

@@ -46,6 +46,7 @@ class ProcessGroup:
         self._is_reaped = False
         self._is_ending = False
         self._returncode: int | None = None
+        self._dumped_core = False
         self._strays: dict[int, psutil.Process] = {}
 
     @property
@@ -53,6 +54,12 @@ class ProcessGroup:
         """The exit status, negative for a signal; None before the end is known."""
         with self._monitor:
             return self._returncode
+
+    @property
+    def dumped_core(self) -> bool:
+        """Whether the signal that ended it left a core file."""
+        with self._monitor:
+            return self._dumped_core
 
     def wait(self, deadline: Deadline, what: str) -> int:
         """Block until the exit status is known."""
@@ -190,6 +197,8 @@ class ProcessGroup:
         else:
             self._memory.account(usage.ru_maxrss)
             code = os.waitstatus_to_exitcode(status)
+            with self._monitor:
+                self._dumped_core = os.WCOREDUMP(status)
         self._popen.returncode = code  # else it warns of a child left running
         return code
 

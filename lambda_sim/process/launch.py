@@ -45,7 +45,8 @@ def launch(
         raise BinaryNotFound(word, why) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SpawnFailed(f"{word}: {why}") from error
+        # In small letters, as Lambda words it.
+        raise SpawnFailed(f"{word}: {why[:1].lower()}{why[1:]}") from error
 
 
 def find_program(word: str, search_path: str, cwd: str | None) -> str:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambda_sim.model import protocol, telemetry
-from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.config import LOG_LEVELS, SimulatorConfig
 from lambda_sim.model.extension import EventType
 from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.invocation import decoded
 from lambda_sim.model.telemetry import (
     Fact,
     InvocationFact,
@@ -25,6 +26,8 @@ from lambda_sim.telemetry import schema
 
 __all__ = ["log_records", "tail"]
 
+DEFAULT_LEVEL = "INFO"
+
 
 def log_records(fact: Fact, config: SimulatorConfig) -> list[LogRecord]:
     """The log lines that a fact leaves, without their newlines; often none.
@@ -33,6 +36,9 @@ def log_records(fact: Fact, config: SimulatorConfig) -> list[LogRecord]:
     passes as it is. There is no INIT_START line: it names a runtime version, and there is none.
     """
     if isinstance(fact, LogLine):
+        is_function = fact.source is TelemetryEventType.FUNCTION
+        if is_function and _is_below_level(fact.message, config):
+            return []
         line = fact.message.removesuffix("\n")
         return [_record(fact, fact.source, fact.name, fact.request_id, line)]
     request_id = fact.request_id if isinstance(fact, InvocationFact) else None
@@ -83,7 +89,19 @@ def _platform_lines(fact: Fact, config: SimulatorConfig) -> list[str]:
             return []
         return [schema.encoded(fact, config).decode()]
     lines_of = _TEXT.get(type(fact))
-    return [] if lines_of is None else lines_of(fact)
+    return [] if lines_of is None else lines_of(fact, config)
+
+
+def _is_below_level(line: str, config: SimulatorConfig) -> bool:
+    """Whether Lambda's filter keeps a JSON line out of the log. AWS: *Log-level filtering*."""
+    if config.log_format != "JSON":
+        return False
+    told = decoded(line)
+    if not isinstance(told, dict):
+        return False
+    level = str(told.get("level", DEFAULT_LEVEL)).upper()
+    rank = LOG_LEVELS.index(level if level in LOG_LEVELS else DEFAULT_LEVEL)
+    return rank < LOG_LEVELS.index(config.log_level or DEFAULT_LEVEL)
 
 
 def _outcome(status: Status, error_type: str | None) -> list[str]:
@@ -100,11 +118,11 @@ def _listed(values: Iterable[str]) -> str:
     return f"[{', '.join(values)}]"
 
 
-def _start(fact: telemetry.Start) -> list[str]:
+def _start(fact: telemetry.Start, config: SimulatorConfig) -> list[str]:
     return [f"START RequestId: {fact.request_id} Version: {fact.version}"]
 
 
-def _report(fact: telemetry.Report) -> list[str]:
+def _report(fact: telemetry.Report, config: SimulatorConfig) -> list[str]:
     fields = [
         f"REPORT RequestId: {fact.request_id}",
         f"Duration: {fact.duration_ms:.2f} ms",
@@ -119,14 +137,14 @@ def _report(fact: telemetry.Report) -> list[str]:
     return [f"END RequestId: {fact.request_id}", "\t".join(fields)]
 
 
-def _init_report(fact: telemetry.InitReport) -> list[str]:
-    if fact.status is Status.SUCCESS:
+def _init_report(fact: telemetry.InitReport, config: SimulatorConfig) -> list[str]:
+    if fact.status is Status.SUCCESS and config.initialization_type == "on-demand":
         return []
     fields = [f"INIT_REPORT Init Duration: {fact.duration_ms:.2f} ms", f"Phase: {fact.phase}"]
     return ["\t".join(fields + _outcome(fact.status, fact.error_type))]
 
 
-def _extension(fact: telemetry.ExtensionSettled) -> list[str]:
+def _extension(fact: telemetry.ExtensionSettled, config: SimulatorConfig) -> list[str]:
     events = _listed(one.value for one in EventType if one in fact.events)
     fields = ["EXTENSION", f"Name: {fact.name}", f"State: {fact.state}", f"Events: {events}"]
     if fact.error_type is not None:
@@ -134,12 +152,12 @@ def _extension(fact: telemetry.ExtensionSettled) -> list[str]:
     return ["\t".join(fields)]
 
 
-def _subscription(fact: telemetry.Subscribed) -> list[str]:
+def _subscription(fact: telemetry.Subscribed, config: SimulatorConfig) -> list[str]:
     types = _listed(one.value.capitalize() for one in TelemetryEventType if one in fact.types)
     return [f"TELEMETRY\tName: {fact.name}\tState: {fact.state}\tTypes: {types}"]
 
 
-_TEXT: dict[type[Fact], Callable[[Any], list[str]]] = {
+_TEXT: dict[type[Fact], Callable[[Any, SimulatorConfig], list[str]]] = {
     telemetry.Start: _start,
     telemetry.Report: _report,
     telemetry.InitReport: _init_report,

@@ -67,9 +67,9 @@ def parse(body: bytes, extension: Extension, *, is_checked: bool) -> TelemetrySu
     asked = _object(body)
     problems: list[str] = []
     version = _schema_version(asked, problems, is_checked)
+    host, port, path = _destination(asked, problems, is_checked)
     types = _types(asked, problems)
     buffering = _buffering(asked, problems, is_checked)
-    host, port, path = _destination(asked, problems, is_checked)
     if problems:
         raise refusals.InvalidSubscription("; ".join(problems))
     return TelemetrySubscription(

@@ -179,7 +179,9 @@ class TelemetryTest(ConformanceTest):
     def receiver(self) -> TelemetryReceiver:
         return self.enterContext(TelemetryReceiver())
 
-    def subscribed(self, name: str, *events: str, to: TelemetryReceiver | int, **wanted: Any) -> Any:
+    def subscribed(
+        self, name: str, *events: str, to: TelemetryReceiver | int, **wanted: Any
+    ) -> Any:
         """A registered extension that has telemetry sent to a receiver, or to a port.
 
         :param wanted: as for :func:`subscription`.

@@ -141,7 +141,7 @@ class SubscribeTest(TelemetryTest):
                 self.assertEqual((answer.status, answer.body), (200, b'"OK"'))
                 self.park(extension)
                 self.park(self.runtime())
-                first.wait_for("platform.initReport", PATIENCE)
+                self.simulator.graceful_shutdown()
                 self.assertEqual(
                     [one["type"] for one in first.events + second.events],
                     [

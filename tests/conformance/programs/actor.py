@@ -9,12 +9,14 @@ Both:       exit[:status], signal:<name>, hang, print:<text>, complain:<text>, t
             and exit 0), deafen (print SIGTERM and go on), child (one more process, in this group),
             once:<step> (not again after a restart: needs MARKS, a directory), env:<name>,
             until:<mark> (wait for a file in MARKS), flood:<size> (print a line of so many x),
-            group (print whether it leads its own process group)
+            group (print whether it leads its own process group), environ (print all variables
+            as JSON), dump:<name> (as signal, and leave a core in MARKS)
 """
 
 import http.client
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -103,8 +105,17 @@ class Actor:
         os._exit(int(status))
 
     def signal(self, name):
-        os.kill(os.getpid(), getattr(signal, f"SIG{name}"))
+        number = getattr(signal, f"SIG{name}")
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)  # Python ignores or catches some
+        os.kill(os.getpid(), number)
         self.hang()
+
+    def dump(self, name):
+        os.chdir(os.environ["MARKS"])
+        allowed = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (allowed, allowed))
+        self.signal(name)
 
     def hang(self):
         while True:
@@ -140,6 +151,9 @@ class Actor:
 
     def env(self, name):
         say(f"{name}={os.environ.get(name)}")
+
+    def environ(self):
+        say(json.dumps(dict(os.environ)))
 
     def group(self):
         say(f"leads: {os.getpgid(0) == os.getpid()}")
