@@ -76,6 +76,7 @@ class Conductor:
         self._extensions = extensions
         self._variables = variables
         self._clock = clock
+        self._failure: Exception | None = None
         self._worker = Worker("conductor", self._run)
         self._actions: Mapping[type[Order], Callable[..., None]] = {
             effects.StartExtensions: self._start_extensions,
@@ -90,10 +91,11 @@ class Conductor:
         self._worker.start()
 
     def close(self) -> None:
-        """Join the worker; the environment closed before."""
+        """Join the worker, and raise what went wrong; the environment closed before."""
         self._worker.join()
-        if self._worker.failure is not None:
-            raise self._worker.failure
+        failure = self._failure or self._worker.failure
+        if failure is not None:
+            raise failure
 
     def spawn(self, config: ProcessConfig) -> Child:
         """Start a process in the environment.
@@ -123,6 +125,9 @@ class Conductor:
                 return
             except FreezeError as error:
                 logger.warning("freezing is inaccurate: %s", error)
+            except Exception as error:  # kept for close: deadlines must be watched all the same
+                logger.debug("an order failed", exc_info=True)
+                self._failure = error
 
     # --- Starting -------------------------------------------------------------------------------
 
