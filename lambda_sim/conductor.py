@@ -14,7 +14,7 @@ from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import EventType, ShutdownReason
 from lambda_sim.model.process import ProcessConfig, ProcessRole
-from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline, Worker
+from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,6 @@ class Conductor:
         self._extensions = extensions
         self._variables = variables
         self._clock = clock
-        self._failure: Exception | None = None
         self._worker = Worker("conductor", self._run)
         self._actions: Mapping[type[Order], Callable[..., None]] = {
             effects.StartExtensions: self._start_extensions,
@@ -91,11 +90,10 @@ class Conductor:
         self._worker.start()
 
     def close(self) -> None:
-        """Join the worker, and raise what went wrong; the environment closed before."""
+        """Join the worker, and raise what ended it; the environment closed before."""
         self._worker.join()
-        failure = self._failure or self._worker.failure
-        if failure is not None:
-            raise failure
+        if self._worker.failure is not None:
+            raise self._worker.failure
 
     def spawn(self, config: ProcessConfig) -> Child:
         """Start a process in the environment.
@@ -103,8 +101,15 @@ class Conductor:
         :raises ProcessError: it can't run.
         :raises ShuttingDown: the environment ends.
         """
-        with self._environment as machine:
-            generation = machine.process_started(config.role, config.name)
+        generation = self._environment.wait_until(
+            Topic.PHASE,
+            lambda machine: machine.process_started(config.role, config.name),
+            NEVER,
+            "the reset under way",
+        )
+        return self._spawn(config, generation)
+
+    def _spawn(self, config: ProcessConfig, generation: int) -> Child:
         try:
             variables = self._variables(config.role)
             return self._sandbox.spawn(config, variables, generation=generation)
@@ -114,34 +119,38 @@ class Conductor:
             raise
 
     def _run(self) -> None:
-        while True:
-            try:
+        try:
+            while True:
                 order = self._environment.next_order()
                 if order is None:
                     self._environment.expire()
                 else:
                     self._actions[type(order)](order)
-            except ShuttingDown:
-                return
-            except FreezeError as error:
-                logger.warning("freezing is inaccurate: %s", error)
-            except Exception as error:  # kept for close: deadlines must be watched all the same
-                logger.debug("an order failed", exc_info=True)
-                self._failure = error
+        except ShuttingDown:
+            return
+        except BaseException:
+            logger.exception("the environment ends: its orders can't be carried out any more")
+            # Nobody is to wait for what nobody does.
+            self._environment.close()
+            raise
 
     # --- Starting -------------------------------------------------------------------------------
 
     def _start_extensions(self, order: effects.StartExtensions) -> None:
         for config in self._extensions:
-            self._launch(config, "Extension.LaunchError")
+            self._launch(config, order.generation, "Extension.LaunchError")
 
     def _start_runtime(self, order: effects.StartRuntime) -> None:
         if self._config.runtime is not None:
-            self._launch(self._config.runtime, "Runtime.InvalidEntrypoint")
+            self._launch(self._config.runtime, order.generation, "Runtime.InvalidEntrypoint")
 
-    def _launch(self, config: ProcessConfig, error_type: str) -> None:
+    def _launch(self, config: ProcessConfig, generation: int, error_type: str) -> None:
+        with self._environment as machine:
+            if not machine.may_launch(generation):
+                return
+            machine.process_started(config.role, config.name)
         try:
-            self.spawn(config)
+            self._spawn(config, generation)
         except ProcessError as error:
             failure = Failure(error_type=error_type, message=f"fork/exec {error}")
             reason = "UnknownError"
@@ -156,15 +165,19 @@ class Conductor:
         with self._environment as machine:
             if not machine.frost.still_stands(order.epoch):
                 return
-        count = 0
         try:
             count = self._sandbox.freeze()
-        finally:
-            with self._environment as machine:
-                machine.frost.frozen(order.epoch, count)
+        except FreezeError as error:
+            logger.warning("freezing is inaccurate: %s", error)
+            count = 1  # all but those it names are stopped, and have to be woken
+        with self._environment as machine:
+            machine.frost.frozen(order.epoch, count)
 
-    def _thaw(self, order: effects.Thaw) -> None:
-        self._sandbox.thaw()
+    def _thaw(self, order: effects.Thaw | None = None) -> None:
+        try:
+            self._sandbox.thaw()
+        except FreezeError as error:
+            logger.warning("thawing is incomplete: %s", error)
 
     # --- Ending ---------------------------------------------------------------------------------
 
@@ -188,7 +201,7 @@ class Conductor:
         AWS: *Extensions API*, Shutdown phase.
         """
         deadline = Deadline.after(self._config.shutdown_timeout, self._clock)
-        self._sandbox.thaw()
+        self._thaw()
         self._sandbox.stop(self._sandbox.live(ProcessRole.RUNTIME), self._runtime_grace())
         left = deadline.remaining() or 0.0
         with self._environment as machine:

@@ -27,7 +27,7 @@ from lambda_sim.process.child import ManagedProcess
 from lambda_sim.process.sandbox import LocalSandbox
 from lambda_sim.router import Router
 from lambda_sim.streams import InvocationStream
-from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline
+from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
 from lambda_sim.telemetry import schema, text
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
@@ -89,6 +89,10 @@ class Simulator:
             clock=clock,
         )
         self._server: WireServer | None = None
+        self._doors = Monitor()
+        # Guarded by _doors:
+        self._is_busy = False
+        # Touched by the thread whose turn it is:
         self._undo = ExitStack()
         self._cleared_at = 0
 
@@ -101,10 +105,18 @@ class Simulator:
         :raises FreezeError: a process to freeze is not there.
         :raises ShuttingDown: it was closed; make another.
         """
-        if self.phase is SimulatorPhase.SHUTTING_DOWN:
-            raise ShuttingDown("the simulator is closed; make another to start again")
-        if self._server is not None:
-            return self
+        with self._turn():
+            if self.phase is SimulatorPhase.SHUTTING_DOWN:
+                raise ShuttingDown("the simulator is closed; make another to start again")
+            if self._server is None:
+                try:
+                    self._open()
+                except BaseException:
+                    self._environment.close()
+                    raise
+        return self
+
+    def _open(self) -> None:
         environment = self._environment
         with ExitStack() as undo:
             server = WireServer(
@@ -131,13 +143,27 @@ class Simulator:
             with environment as machine:
                 machine.start()
             self._undo = undo.pop_all()
-        return self
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time starts or closes."""
+        with self._doors as doors:
+            free = lambda: not self._is_busy or None
+            doors.wait_until("turn", free, NEVER, what="a start or close under way")
+            self._is_busy = True
+        try:
+            yield
+        finally:
+            with self._doors as doors:
+                self._is_busy = False
+                doors.changed("turn")
 
     def close(self) -> None:
         """End at once: processes, connections, threads and waits. A second call does nothing."""
-        if self._server is None:
-            self._environment.close()
-        self._undo.close()
+        # At once, so that a start under way gives up, and every wait.
+        self._environment.close()
+        with self._turn():
+            self._undo.close()
 
     def shutdown(self) -> None:
         """The same as :meth:`close`."""

@@ -37,12 +37,16 @@ class Order:
 
 @attrs.frozen
 class StartExtensions(Order):
-    """Start what is declared and external, all of it."""
+    """Start what is declared and external, all of it, unless this generation is over."""
+
+    generation: int
 
 
 @attrs.frozen
 class StartRuntime(Order):
-    """Start the declared runtime."""
+    """Start the declared runtime, unless this generation is over."""
+
+    generation: int
 
 
 @attrs.frozen

@@ -138,10 +138,10 @@ class ExecutionEnvironment:
             finally:
                 machine.runtime_left(poller)
 
-    def give_back(self, record: Record) -> None:
+    def give_back(self, record: Record, poller: Poller) -> None:
         """The invocation did not reach the runtime."""
         with self as machine:
-            machine.give_back(record)
+            machine.give_back(record, poller)
 
     def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
         """The runtime starts to upload a response or an error.

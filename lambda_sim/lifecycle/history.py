@@ -26,5 +26,7 @@ class History:
 
     def since(self, position: int) -> list[Fact]:
         """The facts from a position on, as far as they are kept."""
-        forgotten = self._count - len(self._facts)
-        return list(islice(self._facts, max(0, position - forgotten), None))
+        # From the end, as those who follow it ask for the last few only.
+        found = list(islice(reversed(self._facts), max(0, self._count - position)))
+        found.reverse()
+        return found

@@ -33,6 +33,7 @@ class Init:
         self,
         phase: str,
         declared: Sequence[str],
+        generation: int,
         *,
         config: SimulatorConfig,
         clock: Clock,
@@ -46,6 +47,7 @@ class Init:
         self._outbox = outbox
         self._chronicle = chronicle
         self._declared = declared
+        self._generation = generation
         self._runtime_is_told = False
         self._runtime_is_ordered = False
         self._unreported_ms: float | None = None
@@ -63,7 +65,7 @@ class Init:
         """Extensions first; the runtime when all of them have registered."""
         self._chronicle.init_start(self.phase)
         if self._declared:
-            self._outbox.order(effects.StartExtensions())
+            self._outbox.order(effects.StartExtensions(self._generation))
         self.extension_registered(registry)
 
     def missing(self, registry: Registry) -> list[str]:
@@ -81,7 +83,7 @@ class Init:
             return
         if not self.missing(registry):
             self._runtime_is_ordered = True
-            self._outbox.order(effects.StartRuntime())
+            self._outbox.order(effects.StartRuntime(self._generation))
 
     def runtime_done(self, failure: Failure | None) -> None:
         """The runtime asked for its first Next, or never will. Told once."""

@@ -47,7 +47,8 @@ class Record:
     attempt_id: str = attrs.field(factory=new_id)
     status: InvocationStatus = InvocationStatus.PENDING
     stage: Stage = Stage.QUEUED
-    is_delivered: bool = False
+    holder: object = None
+    """The poll that it was handed to; None while it is nobody's."""
     is_cold: bool = False
     init_ms: float | None = None
     """What a cold start adds to the first invocation's bill."""
@@ -86,6 +87,10 @@ class Record:
     @property
     def is_complete(self) -> bool:
         return self.status.is_complete
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.holder is not None
 
     @property
     def is_settled(self) -> bool:

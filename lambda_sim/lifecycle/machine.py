@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 
 from lambda_sim import refusals
 from lambda_sim.errors import ShuttingDown
@@ -97,8 +98,6 @@ class Machine:
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
         self._polls: set[Poll] = set()
-        self._stale_polls: set[Poll] = set()
-        self._current: Record | None = None
         self._has_served = False
         self._init_ms: float | None = None
         self.init = self._new_init(FIRST)
@@ -106,8 +105,14 @@ class Machine:
     # --- Init -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """The environment comes to life: its first init begins."""
-        self._begin_init(FIRST)
+        """The environment comes to life: its first init begins, unless an invocation began one.
+
+        :raises ShuttingDown: it was ended before.
+        """
+        if self._is_ending:
+            raise ShuttingDown("it was closed while it started")
+        if self.life is Life.COLD:
+            self._begin_init(FIRST)
 
     def _begin_init(self, phase: str) -> None:
         self.life = Life.STARTING
@@ -126,6 +131,7 @@ class Machine:
         return Init(
             phase,
             self._declared,
+            self.generation,
             config=self.config,
             clock=self._clock,
             outbox=self.outbox,
@@ -174,9 +180,11 @@ class Machine:
         """
         if self.runtime is not RuntimeStage.STARTED:
             raise refusals.InvalidStateTransition(self._runtime_state(), "InitError")
+        if self.life is Life.RESETTING:
+            return  # another failure came first, and ends it
         self.runtime = RuntimeStage.INIT_ERROR
         self._init_failed(failure)
-        self._reset(ShutdownReason.FAILURE)
+        self._reset(ShutdownReason.FAILURE, failure)
 
     def launch_failed(self, role: ProcessRole, name: str, failure: Failure, reason: str) -> None:
         """A declared process could not be started, for a reason in telemetry's words."""
@@ -185,11 +193,12 @@ class Machine:
         if role is ProcessRole.EXTENSION:
             self.chronicle.extension(name, None, "LaunchError", reason)
         self._init_failed(failure)
-        self._reset(ShutdownReason.FAILURE)
+        self._reset(ShutdownReason.FAILURE, failure)
 
     def _init_timed_out(self) -> None:
-        self._init_failed(failures.init_timed_out(self.config.init_timeout))
-        self._reset(ShutdownReason.TIMEOUT)
+        failure = failures.init_timed_out(self.config.init_timeout)
+        self._init_failed(failure)
+        self._reset(ShutdownReason.TIMEOUT, failure)
 
     def _init_failed(self, failure: Failure) -> None:
         self.init_error = failure.summary
@@ -201,9 +210,7 @@ class Machine:
         # or what nobody can start again, fails it.
         can_retry = self.init.phase == FIRST and self.config.runtime is not None
         if self.ledger.pending and not can_retry:
-            head = self.ledger.open_next()
-            self._open(head)
-            self._break(head, failure)
+            self._open(self.ledger.open_next())
 
     def _init_serves(self) -> Record | None:
         """The invocation whose suppressed init is under way."""
@@ -355,23 +362,24 @@ class Machine:
 
         :raises PollerGone: the runtime that polls was ended.
         """
-        if poll in self._stale_polls:
+        if poll not in self._polls:
             raise PollerGone
         for record in self.ledger.open.values():
             if record.stage is Stage.RUNNING and (again or not record.is_delivered):
-                record.is_delivered = True
+                record.holder = poll
                 return record
         return None
 
-    def give_back(self, record: Record) -> None:
-        """The invocation did not reach the runtime: the next poll gets it."""
-        record.is_delivered = False
-        self.outbox.changed(Topic.RUNTIME_NEXT)
+    def give_back(self, record: Record, poll: Poll) -> None:
+        """The invocation did not reach who was behind the poll: the next one gets it, unless
+        another did already."""
+        if record.holder is poll:
+            record.holder = None
+            self.outbox.changed(Topic.RUNTIME_NEXT)
 
     def runtime_left(self, poll: Poll) -> None:
         """A poll ended, with an invocation or without."""
         self._polls.discard(poll)
-        self._stale_polls.discard(poll)
         self.outbox.changed(Topic.PARKED)
 
     def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
@@ -468,10 +476,8 @@ class Machine:
         while self._may_dispatch():
             record = self.ledger.open_next()
             self._open(record)
-            if self.rules.max_concurrency == 1:
-                self._current = record
             if self.rules.enforces_timeouts and record.deadline is not None:
-                self.timers.set(record.request_id, record.deadline, self._expiry(record))
+                self.timers.set(record.request_id, record.deadline, partial(self._timed_out, record))
             if not self.rules.invoke_sent_at_enqueue:
                 self._send_invoke(record)
             self.outbox.changed(Topic.RUNTIME_NEXT)
@@ -541,8 +547,6 @@ class Machine:
 
     def _end_runtime_part(self, record: Record, verdict: Failure | None) -> None:
         record.runtime_done = self._clock.monotonic()
-        if self._current is record:
-            self._current = None
         self.chronicle.runtime_done(record, verdict)
 
     def _report_if_ready(self, record: Record) -> None:
@@ -581,11 +585,9 @@ class Machine:
 
     def expire(self) -> None:
         """Do what is due by now."""
-        for action in self.timers.take_due(self._clock.monotonic()):
+        now = self._clock.monotonic()
+        while (action := self.timers.take_due(now)) is not None:
             action()
-
-    def _expiry(self, record: Record) -> Callable[[], None]:
-        return lambda: self._timed_out(record)
 
     def _timed_out(self, record: Record) -> None:
         failure = failures.timed_out(record.timeout)
@@ -594,20 +596,30 @@ class Machine:
             self.init.failed(failure, record)
             self._open(self.ledger.open_next())
             record.dispatched = self.init.started
-        self._reset(ShutdownReason.TIMEOUT)
-        self._break(record, failure)
+        self._reset(ShutdownReason.TIMEOUT, failure)
 
-    def process_started(self, role: ProcessRole, name: str) -> int:
-        """A process of the environment's own is about to start; the generation it belongs to.
+    def may_launch(self, generation: int) -> bool:
+        """Whether the declared processes of a generation's init are still wanted."""
+        return (
+            generation == self.generation
+            and self.life is not Life.RESETTING
+            and not self._is_ending
+        )
+
+    def process_started(self, role: ProcessRole, name: str) -> int | None:
+        """A process of the environment's own is about to start; the generation it belongs to,
+        or None while one is just being ended.
 
         :raises ShuttingDown: the environment ends.
         """
         if self._is_ending:
             raise ShuttingDown("the simulator is shutting down and starts no process")
+        if self.life is Life.RESETTING:
+            return None
         self._live.append((role, name))
         if role is ProcessRole.EXTENSION:
             self._external.add(name)
-        return self.generation + (self.life is Life.RESETTING)
+        return self.generation
 
     def process_not_started(self, role: ProcessRole, name: str) -> None:
         """It did not start after all."""
@@ -644,10 +656,7 @@ class Machine:
             return
         if self.life is Life.STARTING:
             self._init_failed(failure)
-        # First of all nothing more is dispatched.
-        self._reset(ShutdownReason.FAILURE)
-        for record in list(self.ledger.open.values()):
-            self._break(record, failure)
+        self._reset(ShutdownReason.FAILURE, failure)
 
     def _break(self, record: Record, failure: Failure) -> None:
         """The environment ends under an invocation; an answer that was given stands."""
@@ -657,12 +666,20 @@ class Machine:
             self._end_runtime_part(record, failure)
         if not record.is_reported:
             self._report(record, failure)
+        record.readiness.give_up()
+        self.outbox.changed(Topic.READINESS)
 
-    def _reset(self, reason: ShutdownReason) -> None:
+    def _reset(self, reason: ShutdownReason, failure: Failure) -> None:
+        """This generation ends, and with it all that is open. The first to say so is heard."""
+        if self.life is Life.RESETTING:
+            return
         self.frost.thaw()
+        # First of all nothing more is dispatched.
         self.life = Life.RESETTING
         self.timers.cancel(INIT)
         self.outbox.order(effects.Reset(reason))
+        for record in list(self.ledger.open.values()):
+            self._break(record, failure)
 
     def start_over(self) -> None:
         """The old generation is gone, with its registrations and subscriptions."""
@@ -674,8 +691,9 @@ class Machine:
         self.outbox.changed(*(extension.id for extension in self.registry))
         self.outbox.changed(Topic.PHASE, Topic.EXTENSIONS, Topic.RUNTIME_NEXT)
         self.registry = Registry(self.rules)
-        self._current = None
         self._live.clear()
+        for record in self.ledger.pending:
+            record.readiness.give_up()
         self._has_served = False
         self._init_ms = None
         self.chronicle.new_generation()
@@ -687,7 +705,6 @@ class Machine:
 
     def drop_runtime_polls(self) -> None:
         """The runtime's process was ended: nobody is behind its polls any more."""
-        self._stale_polls |= self._polls
         self._polls.clear()
         self.outbox.changed(Topic.RUNTIME_NEXT)
 
@@ -764,6 +781,13 @@ class Machine:
     def other_polls(self, identifier: str) -> list[Poll]:
         """The polls an extension has parked."""
         return list(self.registry.get(identifier).polls)
+
+    @property
+    def _current(self) -> Record | None:
+        """What a runtime that takes one invocation at a time is at."""
+        if self.rules.max_concurrency != 1:
+            return None
+        return next((one for one in self.ledger.open.values() if one.runtime_done is None), None)
 
     def _runtime_state(self) -> str:
         current = self._current

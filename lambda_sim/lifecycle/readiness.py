@@ -42,6 +42,11 @@ class Readiness:
         if late or extension in self._handed:
             self.gone(extension)
 
+    def give_up(self) -> None:
+        """Nobody is there any more to be waited for."""
+        self._awaited.clear()
+        self._handed.clear()
+
     def gone(self, extension: ExtensionId) -> None:
         """The extension is done, or no longer there."""
         self._awaited.discard(extension)

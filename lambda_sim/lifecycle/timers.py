@@ -30,9 +30,10 @@ class Timers:
             self._is_stale = False
         return self._next_at
 
-    def take_due(self, now: float) -> list[Callable[[], None]]:
-        """The actions whose moment has come, earliest first, each handed out once."""
-        names = [name for name, (at, _) in self._due.items() if at <= now]
+    def take_due(self, now: float) -> Callable[[], None] | None:
+        """The earliest action whose moment has come, handed out once: it may cancel the next."""
+        if self.next_at is None or self.next_at > now:
+            return None
+        name = min(self._due, key=lambda one: self._due[one][0])
         self._is_stale = True
-        due = sorted((self._due.pop(name) for name in names), key=lambda entry: entry[0])
-        return [action for _, action in due]
+        return self._due.pop(name)[1]

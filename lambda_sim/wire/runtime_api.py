@@ -56,14 +56,14 @@ class RuntimeApi:
         poller = call.poller
         record = self._environment.next_invocation(poller)
         if not poller.is_connected():
-            self._environment.give_back(record)
+            self._environment.give_back(record, poller)
             raise PollerGone
         return rendering.answer(
             200,
             record.invocation.body,
             header_text(record.invocation.content_type),
             _headers(record),
-            lambda: self._environment.give_back(record),
+            lambda: self._environment.give_back(record, poller),
         )
 
     def response(self, call: Call) -> Answer:

@@ -77,21 +77,21 @@ class MachineTest(unittest.TestCase):
 class InitTest(MachineTest):
     def test_extensions_are_started_before_the_runtime(self) -> None:
         machine = self.machine(extensions=("one", "two"), runtime=RUNTIME)
-        self.assertEqual(self.orders(machine), [effects.StartExtensions()])
+        self.assertEqual(self.orders(machine), [effects.StartExtensions(1)])
         machine.register("one", [])
         self.assertEqual(self.orders(machine), [])
         machine.register("two", [])
-        self.assertEqual(self.orders(machine), [effects.StartRuntime()])
+        self.assertEqual(self.orders(machine), [effects.StartRuntime(1)])
 
     def test_relaxed_counts_registrations_whatever_their_names(self) -> None:
         machine = self.machine(extensions=("python", "python"), runtime=RUNTIME, rules=RELAXED)
         machine.register("one", [])
-        self.assertNotIn(effects.StartRuntime(), self.orders(machine))
+        self.assertNotIn(effects.StartRuntime(1), self.orders(machine))
         machine.register("two", [])
-        self.assertEqual(self.orders(machine), [effects.StartRuntime()])
+        self.assertEqual(self.orders(machine), [effects.StartRuntime(1)])
 
     def test_the_runtime_starts_at_once_without_extensions(self) -> None:
-        self.assertEqual(self.orders(self.machine(runtime=RUNTIME)), [effects.StartRuntime()])
+        self.assertEqual(self.orders(self.machine(runtime=RUNTIME)), [effects.StartRuntime(1)])
 
     def test_init_lasts_until_every_extension_has_asked(self) -> None:
         machine = self.machine()
@@ -265,7 +265,7 @@ class RuntimeTest(MachineTest):
         machine = self.ready()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        machine.give_back(record)
+        machine.give_back(record, POLL)
         machine.runtime_asks("a second poll")
         self.assertIs(self.taken(machine, "a second poll"), record)
 
