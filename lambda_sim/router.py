@@ -37,11 +37,15 @@ class Router:
             raise self._worker.failure
 
     def _run(self) -> None:
-        while True:
-            try:
+        try:
+            while True:
                 self._route(self._environment.take_outgoing())
-            except ShuttingDown:
-                return
+        except ShuttingDown:
+            return
+        except BaseException:
+            with self._environment as machine:
+                machine.chronicle.deliveries_failed()
+            raise
 
     def _route(self, items: Sequence[Outgoing]) -> None:
         facts: list[Fact] = []

@@ -95,6 +95,7 @@ class Simulator:
         # Touched by the thread whose turn it is:
         self._undo = ExitStack()
         self._cleared_at = 0
+        self._owner = os.getpid()
 
     # --- Starting and ending --------------------------------------------------------------------
 
@@ -148,8 +149,9 @@ class Simulator:
     def _turn(self) -> Iterator[None]:
         """One thread at a time starts or closes."""
         with self._doors as doors:
-            free = lambda: not self._is_busy or None
-            doors.wait_until("turn", free, NEVER, what="a start or close under way")
+            doors.wait_until(
+                "turn", lambda: not self._is_busy or None, NEVER, what="a start or close under way"
+            )
             self._is_busy = True
         try:
             yield
@@ -160,6 +162,8 @@ class Simulator:
 
     def close(self) -> None:
         """End at once: processes, connections, threads and waits. A second call does nothing."""
+        if os.getpid() != self._owner:
+            return  # a copy of us, made by fork, owns nothing of this
         # At once, so that a start under way gives up, and every wait.
         self._environment.close()
         with self._turn():

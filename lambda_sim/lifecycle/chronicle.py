@@ -72,9 +72,15 @@ class Chronicle:
     def new_generation(self) -> None:
         """Subscriptions end, and what was said until now is nobody's business any more."""
         self._generation_begins = self.history.position
+        self.peak_bytes = None
         if self._has_subscribers:
             self._outbox.send(effects.UnsubscribeAll())
             self._has_subscribers = False
+
+    def deliveries_failed(self) -> None:
+        """Nobody delivers any more: nothing is kept for it."""
+        self._has_subscribers = False
+        self._outbox.outgoing.clear()
 
     def hurry(self) -> None:
         """No more batching: the end is near."""

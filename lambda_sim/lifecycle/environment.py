@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from types import TracebackType
@@ -22,6 +23,8 @@ from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
 from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 ANSWER_GRACE = 0.1
 """Seconds in which a runtime that has answered is expected back in Next: a caller who waits so
@@ -125,6 +128,8 @@ class ExecutionEnvironment:
         :raises ShuttingDown: the environment closed.
         """
         self._read_gauges(flush=True)
+        if not poller.is_connected():
+            raise PollerGone  # a runtime that was just ended asked with its last breath
         with self as machine:
             again = machine.runtime_asks(poller)
 
@@ -354,8 +359,12 @@ class ExecutionEnvironment:
     def _read_gauges(self, *, flush: bool) -> None:
         """Before a change that is reported: what was printed and used until now. No lock held."""
         gauges = self.gauges
-        gauges.drain(flush=flush)
-        peak = gauges.peak_memory_bytes()
+        try:
+            gauges.drain(flush=flush)
+            peak = gauges.peak_memory_bytes()
+        except OSError as error:  # nothing that is only measured may lose what happened
+            logger.warning("output or memory could not be read: %s", error)
+            return
         if peak:  # nothing measured is nothing known
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)

@@ -280,7 +280,8 @@ class Machine:
             extension = self.registry.get(identifier)
         except refusals.UnknownExtensionIdentifier:
             return
-        extension.stage = ExtensionStage.READY
+        if extension.stage is ExtensionStage.RUNNING:
+            extension.stage = ExtensionStage.READY
         if isinstance(event, ShutdownEvent):
             extension.farewell = None
             extension.queue.appendleft(event)
@@ -477,7 +478,9 @@ class Machine:
             record = self.ledger.open_next()
             self._open(record)
             if self.rules.enforces_timeouts and record.deadline is not None:
-                self.timers.set(record.request_id, record.deadline, partial(self._timed_out, record))
+                self.timers.set(
+                    record.request_id, record.deadline, partial(self._timed_out, record)
+                )
             if not self.rules.invoke_sent_at_enqueue:
                 self._send_invoke(record)
             self.outbox.changed(Topic.RUNTIME_NEXT)
@@ -734,7 +737,6 @@ class Machine:
         self.chronicle.hurry()
         event = ShutdownEvent(reason=reason, deadline_ms=deadline_ms)
         for extension in self.registry.subscribed(EventType.SHUTDOWN):
-            extension.queue.clear()
             extension.queue.append(event)
             self.outbox.changed(extension.id)
 

@@ -781,6 +781,54 @@ class ShutdownTest(MachineTest):
         self.assertEqual(machine.lingering(), [])
         self.assertIsNone(machine.take_event(one, "poll"))
 
+    def test_an_event_that_was_sent_before_comes_before_shutdown(self) -> None:
+        machine = self.machine(rules=RELAXED)
+        one = self.extension(machine, "one", "INVOKE", "SHUTDOWN")
+        machine.enqueue(Invocation(1))
+        machine.begin_shutdown(ShutdownReason.SPINDOWN)
+        machine.announce(ShutdownReason.SPINDOWN, 5)
+        self.assertIsInstance(machine.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(machine.take_event(one, "poll"), ShutdownEvent)
+
+    def test_a_second_failure_in_a_reset_orders_no_second_one(self) -> None:
+        machine = self.machine(runtime=RUNTIME, extensions=("x",))
+        self.orders(machine)
+        machine.process_started(ProcessRole.EXTENSION, "x")
+        machine.process_exited(ProcessRole.EXTENSION, "x", 1, 1)
+        machine.fail_init(failures.reported(b"", None))
+        self.assertEqual(self.orders(machine), [effects.Reset(ShutdownReason.FAILURE)])
+
+    def test_start_orders_of_an_older_generation_are_not_carried_out(self) -> None:
+        machine = self.machine(runtime=RUNTIME)
+        self.assertTrue(machine.may_launch(1))
+        machine.process_started(ProcessRole.RUNTIME, "true")
+        machine.process_exited(ProcessRole.RUNTIME, "true", 1, 1)
+        self.assertFalse(machine.may_launch(1))
+        self.assertIsNone(machine.process_started(ProcessRole.RUNTIME, "another"))
+        machine.start_over()
+        self.assertFalse(machine.may_launch(1))
+        self.assertTrue(machine.may_launch(2))
+
+    def test_what_an_earlier_timer_cancels_does_not_fire(self) -> None:
+        machine = self.ready(invocation_timeout=3, extension_ready_timeout=2)
+        record = machine.enqueue(Invocation(1))
+        self.taken(machine)
+        self.respond(machine, record)
+        self.orders(machine)
+        self.advance(machine, 10)
+        self.assertEqual(self.orders(machine), [])
+        self.assertIs(machine.life, Life.RUNNING)
+
+    def test_a_late_give_back_takes_nothing_from_another_poll(self) -> None:
+        machine = self.ready()
+        record = machine.enqueue(Invocation(1))
+        self.taken(machine)
+        again = machine.runtime_asks("a second poll")
+        machine.take_invocation("a second poll", again=again)
+        machine.give_back(record, POLL)
+        self.respond(machine, record)
+        self.assertIs(record.status, InvocationStatus.SUCCESS)
+
     def test_a_closed_connection_says_so_too_unless_a_process_is_behind_it(self) -> None:
         for has_process in (False, True):
             machine = self.machine()
