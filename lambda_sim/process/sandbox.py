@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Self
 
 import attrs
+import psutil
 
 from lambda_sim.errors import ShuttingDown, SpawnFailed, WaitTimeout
 from lambda_sim.model.process import ProcessConfig, ProcessRole
@@ -207,10 +208,7 @@ class LocalSandbox:
         groups = [m.group for m in self._members if m.child in wanted and m.is_live]
         for group in groups:
             group.end()
-        # Known by name while their parents live, to be seen gone afterwards.
-        orphans = [
-            known for group in groups for pid in group.descendants() if (known := tree.process(pid))
-        ]
+        orphans = _orphans_to_be(groups)
         if grace > 0:
             self._freezer.release(groups)
             for group in groups:
@@ -287,11 +285,13 @@ class LocalSandbox:
     def _watch(self, child: ManagedProcess, group: ProcessGroup, staff: Staff) -> None:
         """See one child to its end."""
         group.await_end()
+        orphans = _orphans_to_be([group])
         group.kill()  # the rest of it; its leader lies unreaped, so the id is still its own
         try:
             staff.output.finish(child)
         finally:
             staff.forget(group.pid)
+            tree.asked_until(lambda: not any(map(tree.is_alive, orphans)), ORPHAN_TIME)
             group.reap()
             self._on_exit(child)
 
@@ -328,3 +328,10 @@ def _await_all(groups: Iterable[ProcessGroup], deadline: Deadline) -> None:
             group.wait(deadline, f"the end of process {group.pid}")
         except WaitTimeout:
             continue
+
+
+def _orphans_to_be(groups: Iterable[ProcessGroup]) -> list[psutil.Process]:
+    """Descendants, known by name while their parents live, to be seen gone afterwards."""
+    return [
+        known for group in groups for pid in group.descendants() if (known := tree.process(pid))
+    ]

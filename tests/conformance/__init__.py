@@ -14,6 +14,8 @@ A test is named after its statement in the contract (docs/fidelity.rst lists the
 - LC-05: init limits of other initialization types. LC-06, LC-08: where a bootstrap is looked for,
   and its wrapper script.
 - LC-33: memory limits.
-- INV-01 to 06 and LOG-01 to 23: the Invoke endpoint and the CloudWatch formats.
+- TE-10, TE-12 and parts of TE-24, TE-41, TE-43 and TE-48: not said, or not seen from outside.
+- INV-01 to 06: tests/wire/test_invoke_api.py has them. LOG-01, 06, 08, 09: no runtime version, no
+  SnapStart, only the newer form, no images.
 - FS-01 to 04: the function's files and user.
 """

@@ -70,7 +70,7 @@ class LaunchTest(SandboxTestCase):
 
     def test_what_is_no_program_fails_with_the_systems_words(self) -> None:
         path = self.write("bootstrap", "echo no first line\n")
-        with self.assertRaisesRegex(SpawnFailed, "Exec format error") as caught:
+        with self.assertRaisesRegex(SpawnFailed, "exec format error") as caught:
             self.spawn(path)
         self.assertIsInstance(caught.exception.__cause__, OSError)
 
