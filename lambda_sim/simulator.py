@@ -306,7 +306,7 @@ class Simulator:
         :raises ShuttingDown: the simulator was not started, or is ending.
         """
         self._require_started()
-        return self._environment.enqueue(invocation)
+        return self._environment.enqueue(invocation).request_id
 
     def enqueue_payload(self, payload: Any) -> str:
         """Put an invocation of any JSON value in the queue; its request id.
@@ -322,8 +322,9 @@ class Simulator:
             timeout, which the AWS rule set enforces.
         """
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
-        request_id = self.enqueue(invocation)
-        return self._complete(request_id, self._patience(invocation, timeout), timeout)
+        self._require_started()
+        record = self._environment.enqueue(invocation)
+        return self._complete(record, self._patience(invocation, timeout), timeout)
 
     def invoke_stream(
         self, payload: Any | Invocation, *, timeout: float | None = None
@@ -334,12 +335,12 @@ class Simulator:
         """
         self._require_started()
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
-        request_id = self._environment.enqueue(invocation, is_streamed=True)
+        record = self._environment.enqueue(invocation, is_streamed=True)
         deadline = self._patience(invocation, timeout)
         return InvocationStream(
-            request_id,
-            lambda index: self._environment.wait_for_chunk(request_id, index, deadline),
-            lambda: self._complete(request_id, deadline, timeout),
+            record.request_id,
+            lambda index: self._environment.wait_for_chunk(record, index, deadline),
+            lambda: self._complete(record, deadline, timeout),
         )
 
     def get_invocation_state(self, request_id: str) -> InvocationState | None:
@@ -359,7 +360,8 @@ class Simulator:
 
         :raises InvocationNotFound: the id is unknown.
         """
-        return self._complete(request_id, Deadline.after(timeout), timeout)
+        record = self._environment.record(request_id)
+        return self._complete(record, Deadline.after(timeout), timeout)
 
     def wait_for(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
         """Block until a condition holds. It is called with no lock held, after every change and
@@ -557,10 +559,10 @@ class Simulator:
         return Deadline.after(self.config.init_timeout + own)
 
     def _complete(
-        self, request_id: str, deadline: Deadline, timeout: float | None
+        self, record: Record, deadline: Deadline, timeout: float | None
     ) -> InvocationState:
         with self._evidence(timeout):
-            record = self._environment.wait_for_answer(request_id, deadline)
+            self._environment.wait_for_answer(record, deadline)
         return self._read(lambda machine: self._state(record))
 
     def _wait(

@@ -16,7 +16,6 @@ from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.lifecycle.registry import Extension, ExtensionStage, PollerGone
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import LifecycleEvent, RegisteredExtension
-from lambda_sim.model.identifiers import RequestId
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
 from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
@@ -246,13 +245,14 @@ class ExecutionEnvironment:
 
     # --- What callers do ------------------------------------------------------------------------
 
-    def enqueue(self, invocation: Invocation, *, is_streamed: bool = False) -> RequestId:
+    def enqueue(self, invocation: Invocation, *, is_streamed: bool = False) -> Record:
         """Put an invocation in the queue."""
         with self as machine:
-            self._refuse_closed_locked()
-            return machine.enqueue(invocation, is_streamed=is_streamed).request_id
+            if self._monitor.is_closed:
+                raise ShuttingDown("the simulator is closed")
+            return machine.enqueue(invocation, is_streamed=is_streamed)
 
-    def wait_for_answer(self, request_id: str, deadline: Deadline) -> Record:
+    def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer.
 
         Extensions are not waited for. A runtime that is about to ask for Next is, for a moment:
@@ -260,7 +260,6 @@ class ExecutionEnvironment:
         once and not twice.
         """
         with self:
-            record = self._record_locked(request_id)
             while True:
                 was_complete = record.is_complete
                 until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
@@ -269,25 +268,25 @@ class ExecutionEnvironment:
                         record.request_id,
                         lambda: record.is_settled or None,
                         until,
-                        f"invocation {request_id} to complete",
+                        f"invocation {record.request_id} to complete",
                     )
-                    return record
+                    return
                 except (WaitTimeout, ShuttingDown):
                     is_over = until is deadline or self._monitor.is_closed
                     if record.is_complete and (was_complete or is_over):
-                        return record
+                        return
                     if is_over:
                         raise
 
-    def wait_for_chunk(self, request_id: str, index: int, deadline: Deadline) -> bytes | None:
+    def wait_for_chunk(self, record: Record, index: int, deadline: Deadline) -> bytes | None:
         """Block until a response has a piece of this index, or none will come (None)."""
         with self:
-            record = self._record_locked(request_id)
 
             def find() -> bool | None:
                 return len(record.chunks) > index or record.is_complete or None
 
-            self._wait_locked(record.stream_topic, find, deadline, f"a chunk of {request_id}")
+            what = f"a chunk of {record.request_id}"
+            self._wait_locked(record.stream_topic, find, deadline, what)
             return record.chunks[index] if len(record.chunks) > index else None
 
     def wait_for(self, condition: Callable[[], object], deadline: Deadline, what: str) -> None:
@@ -317,18 +316,11 @@ class ExecutionEnvironment:
 
         :raises InvocationNotFound: nothing.
         """
-        with self:
-            return self._record_locked(request_id)
-
-    def _record_locked(self, request_id: str) -> Record:
-        record = self._machine.ledger.get(request_id)
-        if record is None:
+        with self as machine:
+            found = machine.ledger.get(request_id)
+        if found is None:
             raise InvocationNotFound(request_id)
-        return record
-
-    def _refuse_closed_locked(self) -> None:
-        if self._monitor.is_closed:
-            raise ShuttingDown("the simulator is closed")
+        return found
 
     # --- What the world does --------------------------------------------------------------------
 
