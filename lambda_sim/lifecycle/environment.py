@@ -111,6 +111,10 @@ class ExecutionEnvironment:
         self._announce_locked()
         return self._monitor.wait_until(topic, find, deadline, what=what)
 
+    def _refuse_closed_locked(self) -> None:
+        if self._monitor.is_closed:
+            raise ShuttingDown("the simulator is closed")
+
     def close(self) -> None:
         """End every wait, now and from now on."""
         with self as machine:
@@ -158,18 +162,22 @@ class ExecutionEnvironment:
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came."""
         with self as machine:
+            self._refuse_closed_locked()
             machine.add_chunk(record, chunk)
 
     def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
         """Record the runtime's response, or that its last chunk came; the first answer wins."""
         self._read_gauges(flush=False)
         with self as machine:
+            self._refuse_closed_locked()
             machine.respond(record, content_type, body)
 
     def fail(self, record: Record, failure: Failure) -> None:
         """Record that the invocation failed; the first answer wins."""
         self._read_gauges(flush=False)
         with self as machine:
+            # An upload that closing cut short is no answer.
+            self._refuse_closed_locked()
             machine.fail(record, failure)
 
     def fail_init(self, failure: Failure) -> None:
@@ -248,8 +256,7 @@ class ExecutionEnvironment:
     def enqueue(self, invocation: Invocation, *, is_streamed: bool = False) -> Record:
         """Put an invocation in the queue."""
         with self as machine:
-            if self._monitor.is_closed:
-                raise ShuttingDown("the simulator is closed")
+            self._refuse_closed_locked()
             return machine.enqueue(invocation, is_streamed=is_streamed)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
