@@ -15,6 +15,8 @@ def of_machine(machine: Machine) -> list[str]:
         f"phase {machine.phase.name}, generation {machine.generation} is {machine.life.value}, "
         f"the runtime is {machine.runtime.value}, {machine.parked} parked in Next",
     ]
+    if machine.config.runtime is None and machine.life is not Life.RUNNING and not machine.parked:
+        notes.append("no runtime was declared (runtime=...), and none that was attached is in Next")
     if machine.init_error is not None:
         notes.append(f"last init error: {machine.init_error}")
     for extension in machine.registry:

@@ -128,6 +128,7 @@ class Simulator:
                 on_hangup=environment.hung_up,
             )
             self._server = undo.enter_context(server)
+            # Closed below already, unless this start fails.
             undo.callback(self._sandbox.close, CLOSE_GRACE)
             for pid in (self.config.runtime_pid, *self.config.extension_pids):
                 if pid is not None:
@@ -138,8 +139,10 @@ class Simulator:
             undo.callback(router.close)
             self._conductor.start()
             undo.callback(self._conductor.close)
-            # Undone first, so that parked polls are gone before their handlers are joined.
+            # Before the server, so that parked polls are gone before their handlers are joined.
             undo.callback(environment.close)
+            # First of all, so that no process sees its API go away, and complains.
+            undo.callback(self._sandbox.close, CLOSE_GRACE)
             environment.gauges = self._sandbox
             with environment as machine:
                 machine.start()
@@ -164,10 +167,12 @@ class Simulator:
         """End at once: processes, connections, threads and waits. A second call does nothing."""
         if os.getpid() != self._owner:
             return  # a copy of us, made by fork, owns nothing of this
-        # At once, so that a start under way gives up, and every wait.
-        self._environment.close()
+        # At once, so that a start under way gives up.
+        with self._environment as machine:
+            machine.begin_shutdown(None)
         with self._turn():
             self._undo.close()
+            self._environment.close()
 
     def shutdown(self) -> None:
         """The same as :meth:`close`."""
@@ -383,7 +388,10 @@ class Simulator:
     def wait_for_frozen(self, timeout: float = 5.0) -> None:
         """Block until the processes are stopped."""
         frozen = _if(lambda machine: machine.frost.is_frozen)
-        self._wait(Topic.FROZEN, frozen, timeout, "the processes to be frozen")
+        mode = self.config.freeze_mode.name
+        self._wait(
+            Topic.FROZEN, frozen, timeout, f"the processes to be frozen (freeze_mode is {mode})"
+        )
 
     def wait_for_extensions(self, count: int, timeout: float = 5.0) -> None:
         """Block until so many extensions have registered."""
@@ -540,6 +548,8 @@ class Simulator:
 
     def _require_started(self) -> None:
         if self._server is None:
+            if self.phase is SimulatorPhase.SHUTTING_DOWN:
+                raise ShuttingDown("the simulator is closed")
             raise ShuttingDown("the simulator was not started: use it in a with statement")
 
     def _read(self, question: Callable[[Machine], T]) -> T:

@@ -35,37 +35,39 @@ def run(options: Namespace) -> int:
     config = simulator_config(options, LOG_VARIABLES, os.environ, history_limit=HISTORY)
     with Bell() as bell:
         with running(config) as simulator:
-            call = _Call(simulator, invocation, bell, prints=options.output == "text")
+            call = _Call(simulator, invocation, bell)
             number = bell.wait()
         call.worker.join()
+    # Last of all, when the whole log is printed.
+    if call.state is not None:
+        write_out(_printed(simulator, call.state, options.output))
     if number:
         return 128 + number
     if call.worker.failure is not None:
         raise call.worker.failure
     assert call.state is not None
-    if options.output == "json":
-        write_out(json.dumps(_summary(simulator, call.state)).encode() + b"\n")
     return 0 if call.state.error is None else FUNCTION_FAILED
+
+
+def _printed(simulator: Simulator, state: InvocationState, output: str) -> bytes:
+    if output == "json":
+        return json.dumps(_summary(simulator, state)).encode() + b"\n"
+    return _for_people(_payload(state))
 
 
 class _Call:
     """The invocation, on a worker of its own, so that the main thread hears signals."""
 
-    def __init__(
-        self, simulator: Simulator, invocation: Invocation, bell: Bell, *, prints: bool
-    ) -> None:
+    def __init__(self, simulator: Simulator, invocation: Invocation, bell: Bell) -> None:
         self.state: InvocationState | None = None
         self._simulator = simulator
         self._invocation = invocation
         self._bell = bell
-        self._prints = prints
         self.worker = Worker("invoke", self._run).start()
 
     def _run(self) -> None:
         try:
-            state = self.state = self._simulator.invoke(self._invocation)
-            if self._prints:
-                write_out(_for_people(_payload(state)))
+            self.state = self._simulator.invoke(self._invocation)
             # Extensions may still be at work; Lambda, too, lets them finish before it ends them.
             patience = self._simulator.config.invocation_timeout + REPORT_SLACK
             with suppress(WaitTimeout):

@@ -80,6 +80,27 @@ _name = checks.matching(r"[a-zA-Z0-9_-]{1,140}", "1 to 140 letters, digits, hyph
 class SimulatorConfig:
     """One execution environment's settings. Durations are seconds, sizes what the name says.
 
+    :param function_name, function_version, handler, memory_size_mb, region, account_id: what the
+        function is to Lambda. ``handler`` is only told, in ``_HANDLER``: see ``runtime``.
+    :param invocation_timeout: the function's timeout, 0.001 to 900.
+    :param init_timeout: the time that init may take before it is ended and tried again inside the
+        first invocation.
+    :param extension_ready_timeout: how long after the answer the report waits for whoever has not
+        asked for Next.
+    :param shutdown_timeout: what extensions have to clean up after SHUTDOWN.
+    :param host, port: where the Runtime API listens; port 0 is any that is free.
+    :param freeze_mode: PROCESS stops all processes between invocations.
+    :param runtime_pid, extension_pids: processes that are not ours, to be frozen with the rest.
+    :param log_group_name, log_stream_name, instance_id: derived, or made up, when None.
+    :param environment: the function's own variables. Nothing of our own environment is passed on
+        but ``PATH`` and ``LD_LIBRARY_PATH``.
+    :param initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says.
+    :param log_format, log_level: "Text", or "JSON" and from which level on.
+    :param extensions_dir: a directory whose files are started as extensions, as /opt/extensions.
+    :param external_extensions: names that count as external though no process carries them.
+    :param history_limit: how many completed invocations, and how many events, are kept.
+    :param runtime, extensions: the processes to start, and to start again after a reset.
+    :param rules: AWS, or RELAXED for tests that attach half an environment.
     :raises ConfigurationError: a value can't be used; it names the field, what came and what is
         allowed.
 

@@ -97,6 +97,7 @@ class Invocation:
 
     body: bytes = attrs.field(
         alias="payload",
+        repr=lambda body: f"<{len(body)} bytes>",
         converter=_body,
         validator=checks.checked(
             lambda body: len(body) <= protocol.MAX_PAYLOAD_BYTES,
@@ -276,9 +277,13 @@ class InvocationError:
 
 @attrs.frozen(kw_only=True)
 class InvocationState:
-    """An invocation at one moment; ask again for a later one."""
+    """An invocation at one moment; ask again for a later one.
 
-    invocation: Invocation
+    ``response`` is there when the status is SUCCESS, ``error`` when it is ERROR or TIMEOUT; until
+    then both are None. Times are aware, in UTC.
+    """
+
+    invocation: Invocation = attrs.field(repr=lambda invocation: invocation.request_id)
     status: InvocationStatus
     started_at: datetime | None = None
     completed_at: datetime | None = None

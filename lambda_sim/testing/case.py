@@ -39,9 +39,14 @@ class LambdaTestCase(unittest.TestCase):
 
     Whatever fails, in setUp, in the test, in a subTest or in tearDown, carries as notes what the
     last invocation came to and logged, the environment's phase and processes, and which telemetry
-    events there were. At its end a test fails that left a thread or a child process behind.
+    events there were. At its end a test fails that left a thread of the simulator's or a child
+    process behind.
 
     What the processes print is in ``self.simulator.logs``, and not copied to the tests' output.
+
+    Set on the class: ``runtime_command`` and ``extension_commands``, the processes to start;
+    ``lambda_config``, keywords of SimulatorConfig; ``working_directory``, where the processes run
+    (the test file's own directory by default); ``patience``, seconds that assertions wait.
     """
 
     lambda_config: ClassVar[Mapping[str, Any]] = {}

@@ -33,7 +33,7 @@ def process_config(
         role,
         name=_name(command),
         cwd=directory,
-        env=_path_to_us(environment) if EMBEDDED_RUNTIME in command else {},
+        env=_search_path(environment) if EMBEDDED_RUNTIME in command else {},
         inherit_stdio=False,
     )
 
@@ -45,10 +45,13 @@ def _name(command: Sequence[str]) -> str:
     return Path(words[0] if is_script else program).name
 
 
-def _path_to_us(environment: Mapping[str, str]) -> dict[str, str]:
-    """What lets a child import this package from a checkout that is not installed."""
+def _search_path(environment: Mapping[str, str]) -> dict[str, str]:
+    """What lets a child import what the tests can: modules named from the directory they are run
+    in, and this package, from a checkout that is not installed."""
+    folders = [os.getcwd()]
     root = str(Path(lambda_sim.__file__).parent.parent)
-    if root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        return {}
-    theirs = environment.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([root, theirs] if theirs else [root])}
+    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        folders.append(root)
+    if theirs := environment.get("PYTHONPATH"):
+        folders.append(theirs)
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}

@@ -31,9 +31,12 @@ class Actor:
         self.request_id = self.payload = None
 
     def call(self, method, path, headers=(), body=None):
-        self.link.request(method, path, body, dict(headers))
-        answer = self.link.getresponse()
-        text = answer.read()
+        try:
+            self.link.request(method, path, body, dict(headers))
+            answer = self.link.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException):
+            sys.exit("the API is gone")
         if answer.status >= 300:
             say(f"{path} {answer.status} {text.decode()}")
         return answer.headers, text
