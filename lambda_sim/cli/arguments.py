@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    REMAINDER,
+    SUPPRESS,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
@@ -41,8 +48,10 @@ def parse(words: Sequence[str]) -> Namespace:
     # Behind the first -- nothing is ours, whatever it looks like.
     words = list(words)
     split = words.index("--") if "--" in words else len(words)
-    options = parser.parse_args(words[:split])
-    options.command = words[split + 1 :]
+    options, strange = parser.parse_known_args(words[:split])
+    if strange:
+        parser.error(f"unrecognized arguments: {' '.join(strange)} (a command stands behind --)")
+    options.command = [*getattr(options, "command", []), *words[split + 1 :]]
     return options
 
 
@@ -121,6 +130,8 @@ def _add_serve(add_parser: AddParser) -> None:
     parser.add_argument(
         "--enable-init-caching", action="store_true", help="accepted, as the emulator has it"
     )
+    # The emulator takes its command without the dashes, too.
+    parser.add_argument("command", nargs=REMAINDER, help=SUPPRESS)
 
 
 def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> ArgumentParser:

@@ -78,6 +78,10 @@ class TestServing(ServeTestCase):
         self.serve("--handler", "x.y", "--", BOOTSTRAP)
         self.assertEqual(b"[1]", self.post(b"[1]").body)
 
+    def test_a_command_may_stand_without_dashes_as_with_the_emulator(self) -> None:
+        self.serve("--handler", "x.y", BOOTSTRAP)
+        self.assertEqual(b"[2]", self.post(b"[2]").body)
+
     @needs_awslambdaric
     def test_awslambdaric_reads_what_curl_and_sdks_send_as_json(self) -> None:
         self.serve("--", *AWSLAMBDARIC, "functions.echo")
@@ -145,6 +149,7 @@ class TestSettings(ServeTestCase):
         self.assert_misused("--log-level", *serve, "--log-level", "loud")
         self.assert_misused("--port: ", *serve, "--port", "70000")
         self.assert_misused("--handler", "serve")
+        self.assert_misused("--hanlder.* -- ?", "serve", "--hanlder", "x")
 
     def test_a_port_that_is_taken_is_a_failure_of_the_simulator(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
