@@ -557,7 +557,8 @@ class Simulator:
             return question(machine)
 
     def _state(self, record: Record) -> InvocationState:
-        return record.snapshot(text.tail(record.facts, self.config))
+        tail = record.tail
+        return record.snapshot(text.tail(record.facts, self.config) if tail is None else tail)
 
     def _events(self, facts: Sequence[Fact]) -> list[TelemetryEvent]:
         return [schema.event_of(fact, self.config) for fact in facts]

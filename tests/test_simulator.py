@@ -157,6 +157,15 @@ class InvokeTest(SimulatorTest):
         self.assertTrue(lines[-2].startswith("END RequestId: "))
         self.assertIn("Init Duration", lines[-1])
 
+    def test_the_log_tail_stays_what_it_was(self) -> None:
+        simulator = self.start(runtime=handler_runtime("functions.echo"))
+        state = simulator.invoke({"name": "Ada"})
+        for again in (
+            simulator.get_invocation_state(state.request_id),
+            *simulator.invocation_states,
+        ):
+            self.assertEqual(again.log_tail, state.log_tail)
+
     def test_a_function_error_is_a_result(self) -> None:
         simulator = self.start(runtime=handler_runtime("functions.trouble"))
         state = simulator.invoke({"kind": "raise"})

@@ -79,6 +79,8 @@ class Record:
     facts: deque[Fact] = attrs.field(factory=deque)
     """This invocation's facts, for its log tail; the oldest leave when the tail is long enough."""
     log_size: int = 0
+    tail: str | None = None
+    """The log tail as text, once it is final and somebody has read it: it is smaller so."""
 
     @property
     def request_id(self) -> RequestId:
@@ -120,6 +122,9 @@ class Record:
 
     def snapshot(self, tail: str) -> InvocationState:
         """What the caller may keep."""
+        if self.is_reported and self.tail is None:
+            self.tail = tail
+            self.facts.clear()
         known = {"deadline_ms": self.deadline_ms, "invoked_function_arn": self.function_arn}
         return InvocationState(
             invocation=self.invocation.filled(**known),
