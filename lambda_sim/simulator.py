@@ -253,7 +253,8 @@ class Simulator:
     @property
     def invocation_states(self) -> list[InvocationState]:
         """Every invocation that history holds, oldest first."""
-        return self._read(lambda machine: [self._state(one) for one in machine.ledger])
+        records = self._read(lambda machine: list(machine.ledger))
+        return [self._state(record) for record in records]
 
     @property
     def is_frozen(self) -> bool:
@@ -350,11 +351,8 @@ class Simulator:
 
     def get_invocation_state(self, request_id: str) -> InvocationState | None:
         """What is known of an invocation now; None for an unknown id."""
-        return self._read(
-            lambda machine: (
-                self._state(record) if (record := machine.ledger.get(request_id)) else None
-            )
-        )
+        record = self._read(lambda machine: machine.ledger.get(request_id))
+        return None if record is None else self._state(record)
 
     # --- Waiting --------------------------------------------------------------------------------
 
@@ -418,9 +416,14 @@ class Simulator:
         """Block until so many events of a type were captured since the last clearing; all of
         them."""
 
+        found: list[Fact] = []
+        position = self._cleared_at
+
         def find(machine: Machine) -> list[Fact] | None:
-            facts = machine.chronicle.history.since(self._cleared_at)
-            found = [fact for fact in facts if schema.type_of(fact) == event_type]
+            nonlocal position
+            history = machine.chronicle.history
+            found.extend(f for f in history.since(position) if schema.type_of(f) == event_type)
+            position = history.position
             return found if len(found) >= count else None
 
         what = f"{count} telemetry events of type {event_type}"
@@ -557,8 +560,9 @@ class Simulator:
             return question(machine)
 
     def _state(self, record: Record) -> InvocationState:
-        tail = record.tail
-        return record.snapshot(text.tail(record.facts, self.config) if tail is None else tail)
+        with self._environment:
+            tail = record.tail
+            return record.snapshot(text.tail(record.facts, self.config) if tail is None else tail)
 
     def _events(self, facts: Sequence[Fact]) -> list[TelemetryEvent]:
         return [schema.event_of(fact, self.config) for fact in facts]
@@ -574,7 +578,7 @@ class Simulator:
     ) -> InvocationState:
         with self._evidence(timeout):
             self._environment.wait_for_answer(record, deadline)
-        return self._read(lambda machine: self._state(record))
+        return self._state(record)
 
     def _wait(
         self, topic: Topic, find: Callable[[Machine], T | None], timeout: float, what: str
