@@ -12,7 +12,7 @@ import attrs
 
 from lambda_sim import evidence
 from lambda_sim.conductor import Conductor
-from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
+from lambda_sim.errors import ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.ledger import Record
@@ -24,6 +24,7 @@ from lambda_sim.model.invocation import Invocation, InvocationState
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.telemetry import Fact, LogRecord, TelemetryEvent
 from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.discovery import found_extensions
 from lambda_sim.process.sandbox import LocalSandbox
 from lambda_sim.router import Router
 from lambda_sim.streams import InvocationStream
@@ -597,27 +598,6 @@ class Simulator:
             for note in self.evidence():
                 late.add_note(note)
             raise late from None
-
-
-def found_extensions(directory: str | None) -> list[ProcessConfig]:
-    """The external extensions in a directory, by file name.
-
-    AWS: *Extensions API*: files directly in /opt/extensions, each an extension.
-    """
-    if directory is None:
-        return []
-    try:
-        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        allowed = f"a directory that can be read ({error.strerror})"
-        raise ConfigurationError("extensions_dir", directory, allowed) from error
-    return [
-        ProcessConfig(os.path.abspath(entry.path), ProcessRole.EXTENSION)
-        for entry in entries
-        if entry.is_file()
-    ]
 
 
 def _if(question: Callable[[Machine], bool]) -> Callable[[Machine], bool | None]:

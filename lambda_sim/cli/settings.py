@@ -17,7 +17,7 @@ from lambda_sim.cli.arguments import log_format
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.process import ProcessConfig, ProcessRole
-from lambda_sim.simulator import found_extensions
+from lambda_sim.process.discovery import found_extensions
 
 __all__ = ["EMULATOR_VARIABLES", "LOG_VARIABLES", "simulator_config"]
 
