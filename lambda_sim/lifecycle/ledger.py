@@ -68,7 +68,6 @@ class Record:
 
     started_at: float | None = None
     completed_at: float | None = None
-    first_byte_at: float | None = None
 
     readiness: Readiness = attrs.field(factory=Readiness)
     had_extensions: bool = False

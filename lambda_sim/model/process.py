@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -14,8 +14,6 @@ from lambda_sim.errors import ConfigurationError
 from lambda_sim.model import checks
 
 __all__ = ["FreezeMode", "ProcessConfig", "ProcessRole"]
-
-Command = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 class ProcessRole(Enum):

@@ -24,13 +24,11 @@ INVOCATION_ID: Final = "Lambda-Runtime-Invocation-Id"
 FUNCTION_ERROR_TYPE: Final = "Lambda-Runtime-Function-Error-Type"
 FUNCTION_ERROR_BODY: Final = "Lambda-Runtime-Function-Error-Body"
 RESPONSE_MODE: Final = "Lambda-Runtime-Function-Response-Mode"
-XRAY_ERROR_CAUSE: Final = "Lambda-Runtime-Function-XRay-Error-Cause"
 
 EXTENSION_NAME: Final = "Lambda-Extension-Name"
 EXTENSION_ID: Final = "Lambda-Extension-Identifier"
 EXTENSION_EVENT_ID: Final = "Lambda-Extension-Event-Identifier"
 EXTENSION_ERROR_TYPE: Final = "Lambda-Extension-Function-Error-Type"
-EXTENSION_FEATURES: Final = "Lambda-Extension-Accept-Feature"
 
 JSON_TYPE: Final = "application/json"
 TRACING_TYPE: Final = "X-Amzn-Trace-Id"
