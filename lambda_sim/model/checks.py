@@ -35,6 +35,16 @@ def seconds(least: float, most: float = math.inf) -> Validator:
     )
 
 
+def unless(value: object, validator: Validator) -> Validator:
+    """A validator that one value passes in any case."""
+
+    def validate(instance: object, attribute: attrs.Attribute[Any], given: object) -> None:
+        if given != value:
+            validator(instance, attribute, given)
+
+    return validate
+
+
 def whole(least: int, most: int | None = None) -> Validator:
     """A whole number within a range."""
     allowed = f"a whole number, {least}" + (" or more" if most is None else f" to {most}")

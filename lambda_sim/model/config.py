@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,7 +14,7 @@ import attrs
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.model import checks, protocol
-from lambda_sim.model.identifiers import function_arn, new_id
+from lambda_sim.model.identifiers import function_arn, new_id, partition
 from lambda_sim.model.process import (
     FreezeMode,
     ProcessConfig,
@@ -23,6 +25,7 @@ from lambda_sim.model.process import (
 )
 from lambda_sim.model.rules import AWS, Rules
 from lambda_sim.model.variables import refuse_reserved
+from lambda_sim.version import __version__
 
 __all__ = ["SimulatorConfig", "SimulatorPhase"]
 
@@ -49,6 +52,10 @@ def _or_empty(value: Any) -> Any:
 
 def _or_new_id(value: Any) -> Any:
     return new_id() if value is None else value
+
+
+def _or_own_version(value: Any) -> Any:
+    return f"provided:lambda_sim.v{__version__}" if value is None else value
 
 
 def _items(value: Any) -> Any:
@@ -84,7 +91,8 @@ class SimulatorConfig:
         function is to Lambda. ``handler`` is only told, in ``_HANDLER``: see ``runtime``.
     :param invocation_timeout: the function's timeout, 0.001 to 900.
     :param init_timeout: the time that init may take before it is ended and tried again inside the
-        first invocation.
+        first invocation. If it is not given, it is Lambda's own: ten seconds on demand, and 130
+        or the function's timeout, whichever is more, for other initialization types.
     :param extension_ready_timeout: how long after the answer the report waits for whoever has not
         asked for Next.
     :param shutdown_timeout: what extensions have to clean up after SHUTDOWN.
@@ -94,7 +102,12 @@ class SimulatorConfig:
     :param log_group_name, log_stream_name, instance_id: derived, or made up, when None.
     :param environment: the function's own variables. Nothing of our own environment is passed on
         but ``PATH`` and ``LD_LIBRARY_PATH``.
-    :param initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says.
+    :param initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says; ``snap-start`` waits
+        to be restored after init, ``lambda-managed-instances`` has rules of its own.
+    :param max_concurrency: how many invocations are in flight at once, as on managed instances.
+        None leaves it to the rules, which say one; it is 16 on managed instances.
+    :param runtime_version: what INIT_START and telemetry call the runtime's version, such as
+        ``python:3.13.v60``; None is one that names this library.
     :param log_format, log_level: "Text", or "JSON" and from which level on.
     :param extensions_dir: a directory whose files are started as extensions, as /opt/extensions.
     :param external_extensions: names that count as external though no process carries them.
@@ -124,7 +137,10 @@ class SimulatorConfig:
         default=3.0, validator=checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
     )
     init_timeout: float = attrs.field(
-        default=10.0, validator=checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
+        default=math.inf,  # until it is known what that is
+        validator=checks.unless(
+            math.inf, checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
+        ),
     )
     extension_ready_timeout: float = attrs.field(default=2.0, validator=checks.seconds(0))
     shutdown_timeout: float = attrs.field(default=2.0, validator=checks.seconds(0))
@@ -165,6 +181,12 @@ class SimulatorConfig:
     initialization_type: str = attrs.field(
         default="on-demand", validator=checks.one_of(INITIALIZATION_TYPES)
     )
+    max_concurrency: int | None = attrs.field(
+        default=None, validator=_optional(checks.whole(1, protocol.MAX_CONCURRENCY))
+    )
+    runtime_version: str = attrs.field(
+        default=None, converter=_or_own_version, validator=checks.header
+    )
     log_format: str = attrs.field(default="Text", validator=checks.one_of(("Text", "JSON")))
     log_level: str | None = attrs.field(
         default=None, validator=_optional(checks.one_of(LOG_LEVELS))
@@ -195,6 +217,10 @@ class SimulatorConfig:
         refuse_reserved(self.environment)
         if self.log_level is not None and self.log_format != "JSON":
             raise ConfigurationError("log_level", self.log_level, "None unless log_format is JSON")
+        rules = self.rules.for_instances(self.max_concurrency, is_managed=self.is_managed)
+        object.__setattr__(self, "rules", rules)
+        if self.init_timeout == math.inf:
+            object.__setattr__(self, "init_timeout", self._init_limit())
         if not self.log_group_name:
             object.__setattr__(self, "log_group_name", f"/aws/lambda/{self.function_name}")
         if not self.log_stream_name:
@@ -206,3 +232,24 @@ class SimulatorConfig:
     def function_arn(self) -> str:
         """The function's unqualified ARN."""
         return function_arn(self.region, self.account_id, self.function_name)
+
+    @property
+    def runtime_version_arn(self) -> str:
+        """The ARN of the runtime's version, which AWS ends in a digest."""
+        digest = hashlib.sha256(self.runtime_version.encode()).hexdigest()
+        return f"arn:{partition(self.region)}:lambda:{self.region}::runtime:{digest}"
+
+    @property
+    def is_snap_start(self) -> bool:
+        return self.initialization_type == "snap-start"
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether it is an environment of a managed instance."""
+        return self.initialization_type == "lambda-managed-instances"
+
+    def _init_limit(self) -> float:
+        """AWS: *Understanding the Lambda execution environment lifecycle*, Init phase."""
+        if self.initialization_type == "on-demand":
+            return protocol.INIT_TIMEOUT
+        return max(protocol.LONG_INIT_TIMEOUT, self.invocation_timeout)

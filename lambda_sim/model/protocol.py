@@ -10,6 +10,10 @@ RUNTIME_API: Final = "/2018-06-01"
 EXTENSIONS_API: Final = "/2020-01-01"
 # AWS: "Lambda Telemetry API reference".
 TELEMETRY_API: Final = "/2022-07-01/telemetry"
+# AWS: "Using the Lambda Logs API".
+LOGS_API: Final = "/2020-08-15/logs"
+# AWS: "Activating and managing Lambda SnapStart", credentials of the function.
+CREDENTIALS_API: Final = "/2021-04-23/credentials"
 # AWS API reference, "Invoke"; the name is the one AWS's own emulator answers to.
 INVOKE_PATH: Final = "/2015-03-31/functions/{name}/invocations"
 
@@ -50,6 +54,23 @@ MAX_TIMEOUT: Final = 900.0
 """Seconds. AWS: "Lambda quotas", Function timeout."""
 
 MIN_TIMEOUT: Final = 0.001
+
+INIT_TIMEOUT: Final = 10.0
+"""Seconds for an init on demand. AWS: "Understanding the Lambda execution environment lifecycle",
+Init phase."""
+
+LONG_INIT_TIMEOUT: Final = 130.0
+"""Seconds, at least, for an init that no caller waits for: provisioned, SnapStart, managed."""
+
+RESTORE_TIMEOUT: Final = 10.0
+"""Seconds for a restore with its hooks. AWS: "Lambda SnapStart runtime hooks"."""
+
+MAX_CONCURRENCY: Final = 1_600
+"""Invocations at once in one environment of a managed instance, at most. AWS API reference,
+"LambdaManagedInstancesCapacityProviderConfig"."""
+
+MANAGED_CONCURRENCY: Final = 16
+"""The same when nothing is said."""
 
 MEMORY_MB: Final = (128, 10_240)
 """AWS: "Lambda quotas", Function memory allocation."""

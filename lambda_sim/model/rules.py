@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from lambda_sim.model import protocol
+
 __all__ = ["AWS", "RELAXED", "Rules"]
 
 
@@ -15,6 +17,19 @@ class Rules:
 
     max_concurrency: int | None = 1
     """Invocations in flight at once; None for as many as there are polls."""
+
+    timeout_ends_environment: bool = True
+    """Whether an invocation that runs out of time takes the environment with it; else it alone
+    fails, and its late answer is refused."""
+
+    tells_runtime_done: bool = True
+    """Whether telemetry has platform.runtimeDone, and a report with what it cost."""
+
+    extensions_see_invocations: bool = True
+    """Whether extensions may register for INVOKE, and internal ones for anything."""
+
+    enforces_memory: bool = True
+    """Whether processes that use more memory than the function has are killed."""
 
     enforces_timeouts: bool = True
     """Whether an init or an invocation that runs out of time is ended."""
@@ -51,6 +66,26 @@ class Rules:
     sigterm_needs_extensions: bool = True
     """Whether a runtime without extensions around it is killed with no SIGTERM first."""
 
+    def for_instances(self, max_concurrency: int | None, *, is_managed: bool) -> Rules:
+        """These rules in an environment that takes so many invocations at once; None for as many
+        as they say.
+
+        AWS: *Lambda managed instances*.
+        """
+        limit = self.max_concurrency if max_concurrency is None else max_concurrency
+        if is_managed and max_concurrency is None and limit == 1:
+            limit = protocol.MANAGED_CONCURRENCY
+        is_alone = self.timeout_ends_environment and limit == 1
+        rules = attrs.evolve(self, max_concurrency=limit, timeout_ends_environment=is_alone)
+        if is_managed:
+            rules = attrs.evolve(
+                rules,
+                timeout_ends_environment=False,
+                tells_runtime_done=False,
+                extensions_see_invocations=False,
+            )
+        return self if rules == self else rules
+
 
 AWS = Rules(name="AWS")
 """Lambda, on demand."""
@@ -58,6 +93,8 @@ AWS = Rules(name="AWS")
 RELAXED = Rules(
     name="RELAXED",
     max_concurrency=None,
+    timeout_ends_environment=False,
+    enforces_memory=False,
     enforces_timeouts=False,
     deadline_counts_from_creation=True,
     init_awaits_extensions=False,

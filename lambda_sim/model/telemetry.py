@@ -127,6 +127,24 @@ class InitReport(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class RestoreStart(Fact):
+    """A snapshot begins to be restored. AWS: *Lambda SnapStart*."""
+
+
+@attrs.frozen(kw_only=True)
+class RestoreRuntimeDone(Fact):
+    status: Status
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RestoreReport(Fact):
+    status: Status
+    duration_ms: float
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class ExtensionSettled(Fact):
     """What became of one extension by the end of init."""
 
@@ -145,10 +163,14 @@ class Subscribed(Fact):
 
 @attrs.frozen(kw_only=True)
 class InvocationFact(Fact):
-    """Something about one invocation."""
+    """Something about one invocation.
+
+    ``trace_id`` is the caller's X-Ray header, ``segment_id`` the function's part of the trace.
+    """
 
     request_id: RequestId
     trace_id: str
+    segment_id: str = ""
     tenant_id: str | None = None
 
 
@@ -180,6 +202,8 @@ class Report(InvocationFact):
     memory_size_mb: int
     max_memory_used_mb: int
     init_duration_ms: float | None = None
+    restore_duration_ms: float | None = None
+    billed_restore_duration_ms: int | None = None
     error_type: str | None = None
     spans: tuple[Span, ...] = ()
     by_runtime: bool = False

@@ -54,6 +54,8 @@ BAD_SETTINGS: dict[str, list[Any]] = {
         {"NUL": "\0"},
     ],
     "initialization_type": ["warm", None],
+    "max_concurrency": [0, -1, 1_601, 2.5, "4", True],
+    "runtime_version": ["", "a\nb", 5],
     "log_format": ["text", "XML", None],
     "log_level": ["INFO", "LOUD"],
     "extensions_dir": ["", 5],
