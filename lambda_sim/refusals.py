@@ -117,6 +117,15 @@ class InvalidEventType(WireError):
         super().__init__(f"{event}: {why}")
 
 
+class NoEventsAllowed(WireError):
+    """An internal extension of a managed instance, that wants any."""
+
+    error_type = "Extension.InvalidEventType"
+
+    def __init__(self) -> None:
+        super().__init__("No events allowed for internal extensions")
+
+
 class RegistrationClosed(WireError):
     """Registration after the runtime was ready."""
 

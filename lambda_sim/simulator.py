@@ -16,10 +16,11 @@ from lambda_sim.errors import ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.ledger import Record
-from lambda_sim.lifecycle.machine import Life, Machine
+from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.model import variables
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import RegisteredExtension, ShutdownReason
+from lambda_sim.model.identifiers import new_id
 from lambda_sim.model.invocation import Invocation, InvocationState
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.telemetry import Fact, LogRecord, TelemetryEvent
@@ -32,6 +33,7 @@ from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
 from lambda_sim.telemetry import schema, text
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
+from lambda_sim.wire.credentials_api import CredentialsApi
 from lambda_sim.wire.extensions_api import ExtensionsApi
 from lambda_sim.wire.runtime_api import RuntimeApi
 from lambda_sim.wire.server import WireServer
@@ -89,6 +91,7 @@ class Simulator:
             variables=self._variables,
             clock=clock,
         )
+        self._credentials_token = new_id()
         self._server: WireServer | None = None
         self._doors = Monitor()
         # Guarded by _doors:
@@ -235,7 +238,7 @@ class Simulator:
     @property
     def is_initialized(self) -> bool:
         """Whether the current generation's init is over."""
-        return self._read(lambda machine: machine.life is Life.RUNNING)
+        return self._read(lambda machine: machine.is_initialized)
 
     @property
     def init_error(self) -> str | None:
@@ -452,6 +455,19 @@ class Simulator:
         with self._environment as machine:
             machine.mark_initialized()
 
+    def restore(self) -> None:
+        """Let a SnapStart environment be restored from its snapshot, now or as soon as init is
+        over: the runtime's restore/next returns. An invocation does the same by itself, and a
+        second call does nothing.
+
+        :raises ConfigurationError: ``initialization_type`` is another.
+
+        AWS: *Improving startup performance with Lambda SnapStart*.
+        """
+        self._require_started()
+        with self._environment as machine:
+            machine.restore()
+
     # --- Telemetry ------------------------------------------------------------------------------
 
     def enable_telemetry_capture(self) -> None:
@@ -528,15 +544,22 @@ class Simulator:
     def _routes(self) -> list[Any]:
         environment = self._environment
         return [
-            *RuntimeApi(environment).routes(),
+            *RuntimeApi(environment, has_snapshots=self.config.is_snap_start).routes(),
+            *self._credentials_routes(),
             *ExtensionsApi(environment, self.config).routes(),
             *TelemetryApi(environment, self.config.rules).routes(),
         ]
 
+    def _credentials_routes(self) -> list[Any]:
+        if not self.config.is_snap_start:
+            return []
+        api = CredentialsApi(variables.CREDENTIALS, self._credentials_token, self._clock.time)
+        return api.routes()
+
     def _variables(self, role: ProcessRole) -> dict[str, str]:
-        if role is ProcessRole.RUNTIME:
-            return variables.runtime_variables(self.config, self.runtime_api)
-        return variables.extension_variables(self.config, self.runtime_api)
+        is_runtime = role is ProcessRole.RUNTIME
+        of = variables.runtime_variables if is_runtime else variables.extension_variables
+        return of(self.config, self.runtime_api, self._credentials_token)
 
     def _on_line(self, child: ManagedProcess, line: str) -> None:
         self._environment.log(child.role, child.name, line)

@@ -25,6 +25,13 @@ PORT = 9000
 EMULATOR_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")
 """The levels that AWS's emulator knows."""
 
+INITIALIZATION_TYPES = (
+    "on-demand",
+    "provisioned-concurrency",
+    "snap-start",
+    "lambda-managed-instances",
+)
+
 EPILOG = """\
 Exit status: 0 success, 1 the function failed, 2 wrong usage, 3 the simulator failed,
 128 and the number of the signal that ended it."""
@@ -101,7 +108,8 @@ def _add_serve(add_parser: AddParser) -> None:
         "serve",
         "Serve a function over HTTP, as AWS's Runtime Interface Emulator does.",
         "The log goes to standard error. AWS_LAMBDA_FUNCTION_NAME, _VERSION, _MEMORY_SIZE,\n"
-        "_TIMEOUT and _HANDLER are the defaults of the options they are named like.",
+        "_TIMEOUT and _HANDLER are the defaults of the options they are named like;\n"
+        "AWS_LAMBDA_MAX_CONCURRENCY makes it an environment of a managed instance.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="where to listen (default: %(default)s)"
@@ -173,6 +181,17 @@ def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> Argu
         help="an external extension; may be repeated",
     )
     add("--extensions-dir", metavar="D", help="a directory of them, like /opt/extensions")
+    add(
+        "--initialization-type",
+        choices=INITIALIZATION_TYPES,
+        help="snap-start restores after init (default: on-demand)",
+    )
+    add(
+        "--max-concurrency",
+        type=int,
+        metavar="N",
+        help="invocations at once, for runtimes of managed instances (default: 1)",
+    )
     add("--log-format", type=log_format, choices=("Text", "JSON"), help="(default: Text)")
     return parser
 

@@ -27,6 +27,8 @@ OPTIONS = {
     "memory_size_mb": "--memory",
     "region": "--region",
     "invocation_timeout": "--timeout",
+    "initialization_type": "--initialization-type",
+    "max_concurrency": "--max-concurrency",
     "log_format": "--log-format",
     "extensions_dir": "--extensions-dir",
     "environment": "--env",
@@ -42,11 +44,12 @@ EMULATOR_VARIABLES = {
     "AWS_LAMBDA_FUNCTION_TIMEOUT": "invocation_timeout",
     "AWS_LAMBDA_FUNCTION_HANDLER": "handler",
     "_HANDLER": "handler",
+    "AWS_LAMBDA_MAX_CONCURRENCY": "max_concurrency",
     **LOG_VARIABLES,
 }
 """What AWS's emulator reads, the stronger first."""
 
-NUMBERS = ("memory_size_mb", "invocation_timeout")
+NUMBERS = ("memory_size_mb", "invocation_timeout", "max_concurrency")
 
 
 def simulator_config(
@@ -65,6 +68,9 @@ def simulator_config(
         if name not in fields and environ.get(variable):
             fields[name] = _from_variable(variable, environ[variable], name)
             sources[name] = variable
+    if sources["max_concurrency"] == "AWS_LAMBDA_MAX_CONCURRENCY":
+        # As the emulator has it: whoever sets the variable wants the other kind of environment.
+        fields.setdefault("initialization_type", "lambda-managed-instances")
     fields["environment"] = values.variables(options.env, options.env_file)
     directory = fields.pop("extensions_dir", None)
     try:

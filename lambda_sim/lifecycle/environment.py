@@ -146,6 +146,38 @@ class ExecutionEnvironment:
             finally:
                 machine.runtime_left(poller)
 
+    def await_restore(self, poller: Poller) -> None:
+        """The runtime's restore/next: block until the snapshot is restored.
+
+        :raises PollerGone: nobody waits for the answer any more.
+        :raises InvalidStateTransition: the runtime may not ask now.
+        :raises ShuttingDown: the environment closed.
+        """
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.runtime_asks_restore(poller)
+
+            def find() -> bool | None:
+                if poller.is_gone:
+                    raise PollerGone
+                return machine.take_restore(poller) or None
+
+            try:
+                self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "a restore")
+            finally:
+                machine.runtime_left_restore(poller)
+
+    def give_back_restore(self) -> None:
+        """The end of a restore/next did not reach the runtime."""
+        with self as machine:
+            machine.give_back_restore()
+
+    def fail_restore(self, failure: Failure) -> None:
+        """The runtime reports that a hook failed after the restore."""
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.fail_restore(failure)
+
     def give_back(self, record: Record, poller: Poller) -> None:
         """The invocation did not reach the runtime."""
         with self as machine:
@@ -339,11 +371,19 @@ class ExecutionEnvironment:
         generation: int,
         *,
         dumped_core: bool = False,
+        ran_out_of_memory: bool = False,
     ) -> None:
         """A process of the environment's own ended."""
         self._read_gauges(flush=True)
         with self as machine:
-            machine.process_exited(role, name, returncode, generation, dumped_core=dumped_core)
+            machine.process_exited(
+                role,
+                name,
+                returncode,
+                generation,
+                dumped_core=dumped_core,
+                ran_out_of_memory=ran_out_of_memory,
+            )
 
     def log(self, role: ProcessRole, name: str, message: str) -> None:
         """A process wrote a line."""

@@ -12,8 +12,11 @@ from typing import Any
 
 import attrs
 
+from lambda_sim.lifecycle import causes
+from lambda_sim.lifecycle.causes import Cause
 from lambda_sim.model.identifiers import RequestId
 from lambda_sim.model.invocation import decoded
+from lambda_sim.model.rules import Rules
 from lambda_sim.model.telemetry import Status
 
 _SIGNAL_NAMES = {
@@ -33,6 +36,7 @@ _SIGNAL_NAMES = {
     "SIGALRM": "alarm clock",
     "SIGTERM": "terminated",
 }
+_EXTENSION_ERROR_TYPE = re.compile(r"Extension\.[A-Z][a-zA-Z]+")
 _ERROR_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
@@ -50,11 +54,15 @@ class Failure:
     """Whether the runtime reported it itself, in words of its own."""
     claimed_type: str = ""
     """The errorType that the runtime's own words name."""
+    cause: Cause | None = None
+    """What the runtime told X-Ray of it."""
+    in_restore: bool = False
+    """Whether it was a snapshot's restore that failed."""
 
     @property
     def status(self) -> Status:
         """What telemetry calls it."""
-        if self.error_type == TIMED_OUT:
+        if self.error_type in (TIMED_OUT, RESTORE_TIMED_OUT):
             return Status.TIMEOUT
         return Status.FAILURE if self.error_type.startswith("Sandbox.") else Status.ERROR
 
@@ -83,6 +91,8 @@ class Failure:
 
 
 TIMED_OUT = "Sandbox.Timedout"
+RESTORE_TIMED_OUT = "Runtime.RestoreHookUserTimeout"
+OUT_OF_MEMORY = "Runtime.OutOfMemory"
 ERROR_CAUSE_TYPE = "application/vnd.aws.lambda.error.cause+json"
 _ERROR_PARTS = ("errorMessage", "errorType", "stackTrace")
 _UNPREFIXED = ("Function.ResponseSizeTooLarge",)
@@ -96,6 +106,18 @@ def timed_out(seconds: float) -> Failure:
 def init_timed_out(seconds: float) -> Failure:
     """Init's time ran out."""
     return Failure(error_type=TIMED_OUT, message=f"Init timed out after {seconds:.2f} seconds")
+
+
+def restore_timed_out(seconds: float) -> Failure:
+    """The time ran out that a restore and its hooks have."""
+    message = f"Restore timed out after {seconds:.2f} seconds"
+    return Failure(error_type=RESTORE_TIMED_OUT, message=message, in_restore=True)
+
+
+def out_of_memory() -> Failure:
+    """The function used more memory than it has, and its runtime was killed for it."""
+    killed = runtime_exited(-signal.SIGKILL)
+    return Failure(error_type=OUT_OF_MEMORY, message=killed.message)
 
 
 def runtime_exited(returncode: int, *, dumped_core: bool = False) -> Failure:
@@ -114,6 +136,13 @@ def extension_exited(returncode: int) -> Failure:
     return Failure(error_type="Extension.Crash", message=words)
 
 
+def extension_error_type(told: str, rules: Rules) -> str | None:
+    """The type that an extension reported, where Lambda takes it over: on managed instances, if it
+    is well formed."""
+    is_taken = not rules.extensions_see_invocations and _EXTENSION_ERROR_TYPE.search(told)
+    return told if is_taken else None
+
+
 def exit_words(returncode: int) -> str:
     """How Lambda words an exit status."""
     if returncode >= 0:
@@ -125,16 +154,24 @@ def exit_words(returncode: int) -> str:
     return f"signal: {_SIGNAL_NAMES.get(name, f'signal {-returncode}')}"
 
 
-def reported(body: bytes, error_type: str | None, content_type: str | None = None) -> Failure:
-    """What a runtime reports about an invocation or its init: its body, the type in its header.
+def reported(
+    body: bytes,
+    error_type: str | None,
+    content_type: str | None = None,
+    cause: str | None = None,
+) -> Failure:
+    """What a runtime reports about an invocation or its init: its body, the type and the cause in
+    its headers.
 
     Any body will do; what it says is read where it is an object of AWS's form. One that carries
     an error cause, which is for X-Ray alone, is handed on without it.
     """
     told = decoded(body)
     parts = told if isinstance(told, dict) else {}
+    found = causes.read(cause)
     if content_type == ERROR_CAUSE_TYPE:
         body = _without_cause(parts)
+        found = found or causes.checked(parts.get("errorCause"))
     claimed, message = parts.get("errorType"), parts.get("errorMessage")
     return Failure(
         error_type=checked_error_type(error_type),
@@ -142,6 +179,7 @@ def reported(body: bytes, error_type: str | None, content_type: str | None = Non
         body=body,
         by_runtime=True,
         claimed_type=claimed if isinstance(claimed, str) else "UnknownError",
+        cause=found,
     )
 
 

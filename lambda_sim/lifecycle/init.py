@@ -17,7 +17,9 @@ from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.sync import Clock
 
 FIRST = "init"
-PROVISIONED = "provisioned-concurrency"
+TOLD_LATER = ("provisioned-concurrency", "snap-start")
+"""Whose init is reported during the first invocation, or after the restore."""
+SNAP_START = "snap-start"
 SUPPRESSED = "invoke"
 """The phase of an init that happens inside an invocation, and on its time."""
 
@@ -53,6 +55,12 @@ class Init:
         self._unreported_ms: float | None = None
 
     @property
+    def _phase_told(self) -> str:
+        """AWS: *Telemetry API Event schema reference*, InitPhase."""
+        is_snapshot = self.phase == FIRST and self._config.is_snap_start
+        return SNAP_START if is_snapshot else self.phase
+
+    @property
     def duration_ms(self) -> float:
         return (self._clock.monotonic() - self.started) * 1000
 
@@ -63,7 +71,7 @@ class Init:
 
     def begin(self, registry: Registry) -> None:
         """Extensions first; the runtime when all of them have registered."""
-        self._chronicle.init_start(self.phase)
+        self._chronicle.init_start(self._phase_told)
         if self._declared:
             self._outbox.order(effects.StartExtensions(self._generation))
         self.extension_registered(registry)
@@ -89,7 +97,7 @@ class Init:
         """The runtime asked for its first Next, or never will. Told once."""
         if not self._runtime_is_told:
             self._runtime_is_told = True
-            self._chronicle.init_runtime_done(self.phase, failure)
+            self._chronicle.init_runtime_done(self._phase_told, failure)
 
     def awaits(self, registry: Registry) -> bool:
         """Whether an extension has yet to ask for its first Next."""
@@ -102,19 +110,16 @@ class Init:
         for extension in registry:
             self._chronicle.extension(extension.name, extension, "Ready")
         self._unreported_ms = self.duration_ms
-        if self._config.initialization_type != PROVISIONED:
-            self._report_success()
+        if self._config.initialization_type not in TOLD_LATER:
+            self.tell_report()
 
-    def invocation_begins(self) -> None:
-        """Lambda reports a provisioned environment's init during its first invocation."""
-        self._report_success()
-
-    def _report_success(self) -> None:
+    def tell_report(self) -> None:
+        """Report a success that was not reported yet."""
         if self._unreported_ms is not None:
-            self._chronicle.init_report(self.phase, None, self._unreported_ms)
+            self._chronicle.init_report(self._phase_told, None, self._unreported_ms)
             self._unreported_ms = None
 
     def failed(self, failure: Failure, served: Record | None) -> None:
         """:param served: the invocation that it happened inside of, whose log shows it."""
         self.runtime_done(failure)
-        self._chronicle.init_report(self.phase, failure, self.duration_ms, served)
+        self._chronicle.init_report(self._phase_told, failure, self.duration_ms, served)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
@@ -13,7 +13,7 @@ from lambda_sim.errors import ConfigurationError
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.readiness import Readiness
 from lambda_sim.model import protocol
-from lambda_sim.model.identifiers import RequestId, new_id
+from lambda_sim.model.identifiers import RequestId, new_id, new_segment_id
 from lambda_sim.model.invocation import (
     Invocation,
     InvocationError,
@@ -22,6 +22,9 @@ from lambda_sim.model.invocation import (
     InvocationStatus,
 )
 from lambda_sim.model.telemetry import Fact, LogLine
+
+LATE_KEPT = 1_000
+"""How many late answers are known as such; so many AWS's emulator of managed instances keeps."""
 
 
 class Stage(Enum):
@@ -45,6 +48,8 @@ class Record:
     """Whether the caller reads the response while it arrives."""
 
     attempt_id: str = attrs.field(factory=new_id)
+    segment_id: str = attrs.field(factory=new_segment_id)
+    """The function's own part of the trace."""
     status: InvocationStatus = InvocationStatus.PENDING
     stage: Stage = Stage.QUEUED
     holder: object = None
@@ -52,6 +57,8 @@ class Record:
     is_cold: bool = False
     init_ms: float | None = None
     """What a cold start adds to the first invocation's bill."""
+    restore_ms: float | None = None
+    """The same of a restored snapshot."""
 
     deadline: float | None = None
     deadline_ms: int | None = None
@@ -158,6 +165,8 @@ class Record:
             failure.error_type,
             failure.told(self.request_id),
             datetime.fromtimestamp(self.completed_at, UTC),
+            cause=failure.cause,
+            in_restore=failure.in_restore,
         )
 
 
@@ -180,6 +189,7 @@ class Ledger:
         self.pending: deque[Record] = deque()
         self.open: dict[RequestId, Record] = {}
         """Dispatched, and not yet reported."""
+        self._late: OrderedDict[str, bool] = OrderedDict()
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
@@ -202,6 +212,16 @@ class Ledger:
             self._settled.remove(earlier)
         self._records[record.request_id] = record
         self.pending.append(record)
+
+    def expect_late(self, record: Record) -> None:
+        """An invocation timed out whose runtime lives on, and may answer yet."""
+        self._late[record.request_id] = True
+        while len(self._late) > LATE_KEPT:
+            self._late.popitem(last=False)
+
+    def is_late(self, request_id: str) -> bool:
+        """Whether an answer comes after its invocation timed out; said once of each."""
+        return self._late.pop(request_id, False)
 
     def open_next(self) -> Record:
         """The oldest pending record, now open."""

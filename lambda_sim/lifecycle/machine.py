@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 
+import attrs
+
 from lambda_sim import refusals
-from lambda_sim.errors import ShuttingDown
+from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.lifecycle import effects, failures
 from lambda_sim.lifecycle.chronicle import Chronicle
 from lambda_sim.lifecycle.effects import Topic
@@ -29,6 +31,7 @@ from lambda_sim.lifecycle.registry import (
     PollerGone,
     Registry,
 )
+from lambda_sim.lifecycle.snapshot import Snapshot
 from lambda_sim.lifecycle.timers import Timers
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import (
@@ -41,7 +44,7 @@ from lambda_sim.model.extension import (
 from lambda_sim.model.identifiers import RequestId
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessRole
-from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES, MAX_STREAMED_BYTES
+from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES, MAX_STREAMED_BYTES, RESTORE_TIMEOUT
 from lambda_sim.model.telemetry import Status, TelemetrySubscription
 from lambda_sim.sync import Clock
 
@@ -52,6 +55,9 @@ class Life(Enum):
     COLD = "cold"
     """Nothing runs; the next invocation initialises inside itself."""
     STARTING = "starting"
+    SNAPSHOT = "snapshot"
+    """SnapStart: init is over, and waits to be restored."""
+    RESTORING = "restoring"
     RUNNING = "running"
     RESETTING = "resetting"
 
@@ -62,10 +68,18 @@ class RuntimeStage(Enum):
     STARTED = "Started"
     READY = "Ready"
     INIT_ERROR = "InitError"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
     ANSWERED = Stage.ANSWERED.value
 
 
+INITIALIZED = (RuntimeStage.READY, RuntimeStage.RESTORE_READY)
+"""Where a runtime waits whose init is over."""
+FAILED = (RuntimeStage.INIT_ERROR, RuntimeStage.RESTORE_ERROR)
+
 INIT = "init"
+RESTORE = "restore"
 
 
 class Machine:
@@ -100,7 +114,9 @@ class Machine:
         self._polls: set[Poll] = set()
         self._has_served = False
         self._init_ms: float | None = None
+        self._restore_ms: float | None = None
         self.init = self._new_init(FIRST)
+        self.snapshot = Snapshot(clock, self.chronicle)
 
     # --- Init -----------------------------------------------------------------------------------
 
@@ -116,7 +132,7 @@ class Machine:
 
     def _begin_init(self, phase: str) -> None:
         self.life = Life.STARTING
-        if self.runtime is RuntimeStage.INIT_ERROR:
+        if self.runtime in FAILED:
             self.runtime = RuntimeStage.STARTED
         self.init = self._new_init(phase)
         if phase == SUPPRESSED:
@@ -124,7 +140,7 @@ class Machine:
         self.init.begin(self.registry)
         if self.rules.enforces_timeouts:
             self._limit_init(self.init)
-        if self.runtime is RuntimeStage.READY:
+        if self.runtime in INITIALIZED:
             self._runtime_is_initialized()
 
     def _new_init(self, phase: str) -> Init:
@@ -149,20 +165,28 @@ class Machine:
             self.timers.set(head.request_id, head.deadline, lambda: self._timed_out(head))
 
     def _runtime_is_initialized(self) -> None:
-        """The runtime asked for its first Next: registration is closed."""
+        """The runtime asked for its first Next, or to be restored: registration is closed."""
         self.init.runtime_done(None)
         self._finish_init_if_all_asked()
 
     def _finish_init_if_all_asked(self) -> None:
-        is_due = self.life is Life.STARTING and self.runtime is RuntimeStage.READY
-        if is_due and not self.init.awaits(self.registry):
-            self.init.succeeded(self.registry)
-            self._init_ms = self.init.duration_ms if self.init.phase == FIRST else None
-            self._is_running()
+        is_due = self.life is Life.STARTING and self.runtime in INITIALIZED
+        if not is_due or self.init.awaits(self.registry):
+            return
+        self.init.succeeded(self.registry)
+        if self.config.is_snap_start:
+            self._is_initialized(Life.SNAPSHOT)
+            self._rest()
+            if self.snapshot.is_wanted or self.ledger.pending:
+                self._begin_restore()
+        else:
+            is_charged = self.init.phase == FIRST and not self.config.is_managed
+            self._init_ms = self.init.duration_ms if is_charged else None
+            self._is_initialized(Life.RUNNING)
 
-    def _is_running(self) -> None:
+    def _is_initialized(self, life: Life) -> None:
         self.timers.cancel(INIT)
-        self.life = Life.RUNNING
+        self.life = life
         if self.phase is SimulatorPhase.INITIALIZING:
             self.phase = SimulatorPhase.READY
         self.outbox.changed(Topic.PHASE)
@@ -171,13 +195,16 @@ class Machine:
     def mark_initialized(self) -> None:
         """End the init phase by hand, and with it registration; telemetry says nothing of it."""
         if self.life in (Life.COLD, Life.STARTING):
-            self._is_running()
+            self._is_initialized(Life.RUNNING)
 
     def fail_init(self, failure: Failure) -> None:
         """The runtime reports that it can't start.
 
         :raises InvalidStateTransition: it has asked for Next, or failed, already.
         """
+        if self.runtime is RuntimeStage.RESTORING:
+            self.fail_restore(failure)
+            return
         if self.runtime is not RuntimeStage.STARTED:
             raise refusals.InvalidStateTransition(self._runtime_state(), "InitError")
         if self.life is Life.RESETTING:
@@ -216,6 +243,104 @@ class Machine:
         """The invocation whose suppressed init is under way."""
         is_suppressed = self.life is Life.STARTING and self.init.phase == SUPPRESSED
         return self.ledger.pending[0] if is_suppressed and self.ledger.pending else None
+
+    # --- SnapStart ------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Restore the snapshot, as soon as there is one; an invocation does so by itself.
+
+        :raises ConfigurationError: there are no snapshots of other initialization types.
+        """
+        if not self.config.is_snap_start:
+            given = self.config.initialization_type
+            raise ConfigurationError("initialization_type", given, "snap-start, to be restored")
+        if self.life in (Life.COLD, Life.STARTING):
+            self.snapshot.is_wanted = True
+        elif self.life is Life.SNAPSHOT:
+            self._begin_restore()
+
+    def _begin_restore(self) -> None:
+        self.frost.thaw()
+        self.life = Life.RESTORING
+        self.snapshot.begin()
+        if self.rules.enforces_timeouts:
+            limit = self.snapshot.started + RESTORE_TIMEOUT
+            self.timers.set(RESTORE, limit, self._restore_timed_out)
+        self.outbox.changed(Topic.RUNTIME_NEXT)
+        if self.runtime is RuntimeStage.READY:
+            self._restored()  # it has no hooks to run: it asked for Next, and not to be restored
+
+    def _restored(self) -> None:
+        self.timers.cancel(RESTORE)
+        took_ms = self.snapshot.end(None)
+        self._restore_ms = took_ms if self.init.phase == FIRST else None
+        self.init.tell_report()
+        self._is_initialized(Life.RUNNING)
+
+    def runtime_asks_restore(self, poll: Poll) -> None:
+        """The runtime calls restore/next: its init is over.
+
+        :raises InvalidStateTransition: it asked for Next, or failed, already.
+        """
+        is_again = self.runtime is RuntimeStage.RESTORE_READY and self.snapshot.poll is None
+        if self.runtime is not RuntimeStage.STARTED and not is_again and not self._is_ending:
+            raise refusals.InvalidStateTransition(self._runtime_state(), "RestoreReady")
+        self.snapshot.poll = poll
+        self.outbox.changed(Topic.PARKED)
+        self.runtime = RuntimeStage.RESTORE_READY
+        if self.life is Life.STARTING and not self._is_ending:
+            self._runtime_is_initialized()
+
+    def take_restore(self, poll: Poll) -> bool:
+        """Whether a parked restore/next returns now.
+
+        :raises PollerGone: the runtime that waits was ended.
+        """
+        if self.snapshot.poll is not poll:
+            raise PollerGone
+        if self.life is not Life.RESTORING:
+            return False
+        self.runtime = RuntimeStage.RESTORING
+        return True
+
+    def give_back_restore(self) -> None:
+        """The answer did not reach the runtime: it may ask again."""
+        if self.runtime is RuntimeStage.RESTORING:
+            self.runtime = RuntimeStage.RESTORE_READY
+
+    def runtime_left_restore(self, poll: Poll) -> None:
+        """A restore/next ended, answered or not."""
+        if self.snapshot.poll is poll:
+            self.snapshot.poll = None
+            self.outbox.changed(Topic.PARKED)
+
+    def fail_restore(self, failure: Failure) -> None:
+        """The runtime reports that a hook of its own failed after the restore.
+
+        :raises InvalidStateTransition: it is not being restored.
+        """
+        if self.runtime is not RuntimeStage.RESTORING:
+            raise refusals.InvalidStateTransition(
+                self._runtime_state(), RuntimeStage.RESTORE_ERROR.value
+            )
+        self.runtime = RuntimeStage.RESTORE_ERROR
+        failure = attrs.evolve(failure, in_restore=True)
+        if self.life is Life.RESTORING:  # else another failure came first, and ends it
+            self._restore_failed(failure)
+            self._reset(ShutdownReason.FAILURE, failure)
+
+    def _restore_timed_out(self) -> None:
+        failure = failures.restore_timed_out(RESTORE_TIMEOUT)
+        self._restore_failed(failure)
+        self._reset(ShutdownReason.TIMEOUT, failure)
+
+    def _restore_failed(self, failure: Failure) -> None:
+        self.timers.cancel(RESTORE)
+        self.init_error = failure.summary
+        self.snapshot.end(failure)
+        self.init.tell_report()
+        if self.ledger.pending:
+            self._open(self.ledger.open_next())
 
     # --- Extensions -----------------------------------------------------------------------------
 
@@ -311,7 +436,8 @@ class Machine:
         self.outbox.changed(extension.id, Topic.FAREWELL)
         kind = "InitError" if target is ExtensionStage.INIT_ERROR else "ExitError"
         self.chronicle.extension(extension.name, extension, target.value, error_type)
-        self._crash(Failure(error_type=f"Extension.{kind}", message=error_type))
+        told = failures.extension_error_type(error_type, self.rules) or f"Extension.{kind}"
+        self._crash(Failure(error_type=told, message=error_type))
 
     def subscribe(
         self, identifier: str, subscription: Callable[[Extension], TelemetrySubscription]
@@ -344,17 +470,18 @@ class Machine:
                 raise refusals.InvalidStateTransition(current.stage.value, "Ready")
             self._polls.add(poll)
             return True
-        if self.runtime is RuntimeStage.INIT_ERROR:
+        if self.runtime in (*FAILED, RuntimeStage.RESTORE_READY):
             raise refusals.InvalidStateTransition(self.runtime.value, "Ready")
         self._polls.add(poll)
-        was_started = self.runtime is RuntimeStage.STARTED
-        self.runtime = RuntimeStage.READY
+        before, self.runtime = self.runtime, RuntimeStage.READY
         if current is not None:
             self._runtime_done(current)
-        if was_started and self.life is Life.STARTING:
+        if before is RuntimeStage.STARTED and self.life is Life.STARTING:
             self._runtime_is_initialized()
-        elif was_started and self.life is Life.RUNNING and not self.init.is_told:
+        elif before is RuntimeStage.STARTED and self.life is Life.RUNNING and not self.init.is_told:
             self.init.succeeded(self.registry)
+        elif before is RuntimeStage.RESTORING and self.life is Life.RESTORING:
+            self._restored()
         self._dispatch()
         return False
 
@@ -395,6 +522,8 @@ class Machine:
             pending = self.ledger.pending
             if pending and pending[0].request_id == request_id and not self.ledger.open:
                 raise refusals.InvalidStateTransition(self.runtime.value, stage.value)
+            if self.ledger.is_late(request_id):
+                raise refusals.InvokeTimeout
             raise refusals.InvalidRequestId
         if not record.is_delivered or record.stage is not Stage.RUNNING:
             state = record.stage if record.is_delivered else Stage.QUEUED
@@ -469,6 +598,8 @@ class Machine:
             self._send_invoke(record)
         if self.life is Life.COLD:
             self._begin_init(SUPPRESSED)
+        elif self.life is Life.SNAPSHOT:
+            self._begin_restore()
         else:
             self._dispatch()
         return record
@@ -502,9 +633,10 @@ class Machine:
         record.status = InvocationStatus.IN_PROGRESS
         record.stage = Stage.RUNNING
         record.is_cold = not self._has_served
-        record.init_ms = self._init_ms if record.is_cold else None
+        if record.is_cold:
+            record.init_ms, record.restore_ms = self._init_ms, self._restore_ms
         self._has_served = True
-        self.init.invocation_begins()
+        self.init.tell_report()  # of a provisioned environment, Lambda tells it now
         if record.deadline is None:
             record.deadline = now + record.timeout
         if record.deadline_ms is None or not self.rules.deadline_counts_from_creation:
@@ -550,7 +682,8 @@ class Machine:
 
     def _end_runtime_part(self, record: Record, verdict: Failure | None) -> None:
         record.runtime_done = self._clock.monotonic()
-        self.chronicle.runtime_done(record, verdict)
+        if self.rules.tells_runtime_done:
+            self.chronicle.runtime_done(record, verdict)
 
     def _report_if_ready(self, record: Record) -> None:
         if record.runtime_done is None or not record.readiness.is_complete:
@@ -580,8 +713,12 @@ class Machine:
     def _settle(self) -> None:
         """Something ended: go on with what is pending, or rest."""
         self._dispatch()
-        idle = not self.ledger.open and not self.ledger.pending and self.life is Life.RUNNING
-        if idle and self.config.freeze_mode is FreezeMode.PROCESS and not self._is_ending:
+        self._rest()
+
+    def _rest(self) -> None:
+        at_rest = self.life in (Life.RUNNING, Life.SNAPSHOT) and not self._is_ending
+        idle = at_rest and not self.ledger.open and not self.ledger.pending
+        if idle and self.config.freeze_mode is FreezeMode.PROCESS:
             self.frost.freeze()
 
     # --- Time, crashes, resets ------------------------------------------------------------------
@@ -599,6 +736,11 @@ class Machine:
             self.init.failed(failure, record)
             self._open(self.ledger.open_next())
             record.dispatched = self.init.started
+        elif not self.rules.timeout_ends_environment:
+            self.ledger.expect_late(record)
+            self._break(record, failure)
+            self._settle()
+            return
         self._reset(ShutdownReason.TIMEOUT, failure)
 
     def may_launch(self, generation: int) -> bool:
@@ -637,6 +779,7 @@ class Machine:
         generation: int,
         *,
         dumped_core: bool = False,
+        ran_out_of_memory: bool = False,
     ) -> None:
         """A process of the environment's own ended; outside an ending, that is a crash."""
         if generation < self.generation:
@@ -648,7 +791,10 @@ class Machine:
         if self._is_ending or self.life in (Life.RESETTING, Life.COLD):
             return
         if role is ProcessRole.RUNTIME:
-            self._crash(failures.runtime_exited(returncode, dumped_core=dumped_core))
+            if ran_out_of_memory:
+                self._crash(failures.out_of_memory())
+            else:
+                self._crash(failures.runtime_exited(returncode, dumped_core=dumped_core))
         else:
             failure = failures.extension_exited(returncode)
             self.chronicle.extension(name, extension, "Exited", failure.error_type)
@@ -659,6 +805,8 @@ class Machine:
             return
         if self.life is Life.STARTING:
             self._init_failed(failure)
+        elif self.life is Life.RESTORING:
+            self._restore_failed(failure)
         self._reset(ShutdownReason.FAILURE, failure)
 
     def _break(self, record: Record, failure: Failure) -> None:
@@ -679,7 +827,7 @@ class Machine:
         self.frost.thaw()
         # First of all nothing more is dispatched.
         self.life = Life.RESETTING
-        self.timers.cancel(INIT)
+        self.timers.cancel(INIT, RESTORE)
         self.outbox.order(effects.Reset(reason))
         for record in list(self.ledger.open.values()):
             self._break(record, failure)
@@ -698,17 +846,24 @@ class Machine:
         for record in self.ledger.pending:
             record.readiness.give_up()
         self._has_served = False
-        self._init_ms = None
+        self._init_ms = self._restore_ms = None
         self.chronicle.new_generation()
-        if self.runtime is not RuntimeStage.INIT_ERROR:
-            # A hand-made runtime that waits in Next has no process to end: it serves on.
-            self.runtime = RuntimeStage.READY if self._polls else RuntimeStage.STARTED
+        self.snapshot = Snapshot(self._clock, self.chronicle, self.snapshot.poll)
+        if self.runtime not in FAILED:
+            self.runtime = self._runtime_that_stays()
         if self.ledger.pending:
             self._begin_init(SUPPRESSED)
+
+    def _runtime_that_stays(self) -> RuntimeStage:
+        """A hand-made runtime that is parked has no process to end: it serves on."""
+        if self._polls:
+            return RuntimeStage.READY
+        return RuntimeStage.RESTORE_READY if self.snapshot.poll else RuntimeStage.STARTED
 
     def drop_runtime_polls(self) -> None:
         """The runtime's process was ended: nobody is behind its polls any more."""
         self._polls.clear()
+        self.snapshot.poll = None
         self.outbox.changed(Topic.RUNTIME_NEXT)
 
     # --- The end --------------------------------------------------------------------------------
@@ -747,7 +902,7 @@ class Machine:
     def hung_up(self, poll: Poll) -> None:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
         extension says that it is done."""
-        if poll in self._polls:
+        if poll in self._polls or poll is self.snapshot.poll:
             self.outbox.changed(Topic.RUNTIME_NEXT)
         for extension in self.registry:
             if poll in extension.polls:
@@ -765,15 +920,21 @@ class Machine:
     def log(self, role: ProcessRole, name: str, message: str) -> None:
         """A process wrote a line; it is the invocation's if only one is at work."""
         at_work = [one for one in self.ledger.open.values() if one.runtime_done is None]
-        record = at_work[0] if len(at_work) == 1 else None
+        record = at_work[0] if len(at_work) == 1 else _named_in(message, at_work)
         self.chronicle.log(role, name, record, message, tail_of=record or self._init_serves())
 
     # --- Readings -------------------------------------------------------------------------------
 
     @property
     def parked(self) -> int:
-        """Callers waiting in a Next."""
-        return len(self._polls) + sum(len(one.polls) for one in self.registry)
+        """Callers waiting in a Next, or to be restored."""
+        at_runtime = len(self._polls) + (self.snapshot.poll is not None)
+        return at_runtime + sum(len(one.polls) for one in self.registry)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether this generation's init is over."""
+        return self.life in (Life.SNAPSHOT, Life.RESTORING, Life.RUNNING)
 
     @property
     def missing_extensions(self) -> list[str]:
@@ -794,6 +955,11 @@ class Machine:
     def _runtime_state(self) -> str:
         current = self._current
         return self.runtime.value if current is None else current.stage.value
+
+
+def _named_in(message: str, at_work: list[Record]) -> Record | None:
+    """Which of several invocations a line belongs to, if it names one, as those of loggers do."""
+    return next((one for one in at_work if one.request_id in message), None)
 
 
 def _status(failure: Failure | None) -> InvocationStatus:

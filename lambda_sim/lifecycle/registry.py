@@ -159,6 +159,10 @@ class Registry:
             event = EventType(text)
         except ValueError:
             raise refusals.InvalidEventType(str(text)) from None
+        if not self._rules.extensions_see_invocations and not is_external:
+            raise refusals.NoEventsAllowed
+        if event is EventType.INVOKE and not self._rules.extensions_see_invocations:
+            raise refusals.InvalidEventType(text)
         limited = self._rules.internal_extensions_are_limited and not is_external
         if event is EventType.SHUTDOWN and limited:
             why = "ShutdownEventNotSupportedForInternalExtension"

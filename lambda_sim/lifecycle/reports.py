@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.failures import OUT_OF_MEMORY, Failure
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.telemetry import Report, ResponseTimes, RuntimeDone, Span, Status
@@ -21,6 +21,7 @@ def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeD
         time=at,
         request_id=record.request_id,
         trace_id=record.invocation.trace_id,
+        segment_id=record.segment_id,
         tenant_id=record.invocation.tenant_id,
         status=verdict.status if verdict else Status.SUCCESS,
         error_type=verdict.telemetry_type if verdict else None,
@@ -44,11 +45,12 @@ def report(
     if verdict and verdict.status is Status.TIMEOUT:
         duration = max(duration, record.timeout * 1000)
     # To the microsecond, which is what is told: a whole number must not be billed as one more.
-    billed = round(duration + (record.init_ms or 0.0), 3)
+    billed = round(duration + (record.init_ms or record.restore_ms or 0.0), 3)
     return Report(
         time=at,
         request_id=record.request_id,
         trace_id=record.invocation.trace_id,
+        segment_id=record.segment_id,
         tenant_id=record.invocation.tenant_id,
         status=verdict.status if verdict else Status.SUCCESS,
         error_type=verdict.telemetry_type if verdict else None,
@@ -57,10 +59,17 @@ def report(
         duration_ms=duration,
         billed_duration_ms=max(1, math.ceil(billed)),
         memory_size_mb=config.memory_size_mb,
-        max_memory_used_mb=config.memory_size_mb if peak_bytes is None else megabytes(peak_bytes),
+        max_memory_used_mb=_memory_used_mb(verdict, config, peak_bytes),
         init_duration_ms=record.init_ms,
-        spans=_extension_spans(record, now),
+        restore_duration_ms=record.restore_ms,
+        billed_restore_duration_ms=_billed(record.restore_ms),
+        spans=_extension_spans(record, now) or _managed_spans(record, config),
     )
+
+
+def _billed(milliseconds: float | None) -> int | None:
+    """All of a restore is the function's own time here: no snapshot is fetched from anywhere."""
+    return None if milliseconds is None else math.ceil(round(milliseconds, 3))
 
 
 def megabytes(size: int) -> int:
@@ -77,6 +86,20 @@ def _response_times(record: Record) -> ResponseTimes | None:
         _ms(record.first_byte, record.answered),
         _ms(record.answered, record.runtime_done),
     )
+
+
+def _memory_used_mb(verdict: Failure | None, config: SimulatorConfig, peak: int | None) -> int:
+    """What was measured. Where memory is limited, it can't be more than there is."""
+    size = config.memory_size_mb
+    if peak is None or (verdict and verdict.error_type == OUT_OF_MEMORY):
+        return size
+    return min(megabytes(peak), size) if config.rules.enforces_memory else megabytes(peak)
+
+
+def _managed_spans(record: Record, config: SimulatorConfig) -> tuple[Span, ...]:
+    """Where there is no runtimeDone to tell them."""
+    times = None if config.rules.tells_runtime_done else _response_times(record)
+    return times.spans()[:2] if times else ()
 
 
 def _extension_spans(record: Record, now: float) -> tuple[Span, ...]:

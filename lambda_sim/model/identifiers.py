@@ -34,7 +34,31 @@ def new_trace_id(epoch: float) -> str:
     AWS: *X-Ray concepts*, Tracing header.
     """
     root = f"1-{int(epoch):08x}-{os.urandom(12).hex()}"
-    return f"Root={root};Parent={os.urandom(8).hex()};Sampled=0"
+    return f"Root={root};Parent={new_segment_id()};Sampled=0"
+
+
+def new_segment_id() -> str:
+    """The name of one part of a trace."""
+    return os.urandom(8).hex()
+
+
+def with_parent(trace_id: str, segment_id: str) -> str:
+    """A trace header whose parent is a segment of the trace; one without a root stays as it is.
+
+    Keys may stand in any order, and those that X-Ray does not know are left out.
+    """
+    parts = trace_parts(trace_id)
+    if not parts.get("Root"):
+        return trace_id
+    kept = {"Root": parts["Root"], "Parent": segment_id}
+    kept |= {key: parts[key] for key in ("Sampled", "Lineage") if key in parts}
+    return ";".join(f"{key}={value}" for key, value in kept.items())
+
+
+def trace_parts(trace_id: str) -> dict[str, str]:
+    """The keys and values of a trace header."""
+    pairs = (part.partition("=") for part in trace_id.split(";"))
+    return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 
 
 def partition(region: str) -> str:

@@ -244,6 +244,10 @@ class InvocationError:
     stack_trace: list[str] | None
     body: bytes = attrs.field(repr=False)
     received_at: datetime
+    cause: dict[str, Any] | None = attrs.field(default=None, repr=False)
+    """What the runtime told X-Ray of it, shrunk to 64 KB as Lambda does it; None for nothing."""
+    in_restore: bool = False
+    """Whether it is a SnapStart restore that failed: Invoke then answers SnapStartException."""
 
     @property
     def payload(self) -> Any:
@@ -258,6 +262,7 @@ class InvocationError:
         error_type: str,
         message: str,
         received_at: datetime,
+        **facts: Any,
     ) -> InvocationError:
         """An error whose parts are read from the body where it is an object of AWS's form."""
         told = decoded(body)
@@ -272,6 +277,7 @@ class InvocationError:
             else None,
             body=body,
             received_at=received_at,
+            **facts,
         )
 
 

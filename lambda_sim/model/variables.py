@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.model import protocol
@@ -57,6 +57,18 @@ _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 XRAY_DAEMON = "127.0.0.1:2000"
 
 
+class Credentials(NamedTuple):
+    """What a function signs its calls with."""
+
+    access_key_id: str = "AKIALAMBDASIMULATED0"
+    secret_access_key: str = "simulated-secret-access-key"
+    session_token: str = "simulated-session-token"
+
+
+CREDENTIALS = Credentials()
+"""They are nobody's, and open nothing."""
+
+
 def refuse_reserved(environment: Mapping[str, str]) -> None:
     """Check a function's own variables as CreateFunction does.
 
@@ -76,11 +88,15 @@ def refuse_reserved(environment: Mapping[str, str]) -> None:
         )
 
 
-def runtime_variables(config: SimulatorConfig, runtime_api: str) -> dict[str, str]:
-    """What the runtime's process is given: Lambda's own, then the function's."""
+def runtime_variables(
+    config: SimulatorConfig, runtime_api: str, credentials_token: str = ""
+) -> dict[str, str]:
+    """What the runtime's process is given: Lambda's own, then the function's.
+
+    :param credentials_token: what a SnapStart function fetches its credentials with.
+    """
     host = XRAY_DAEMON.partition(":")
     variables = {
-        "AWS_ACCESS_KEY_ID": "AKIALAMBDASIMULATED0",
         "AWS_DEFAULT_REGION": config.region,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_size_mb),
         "AWS_LAMBDA_FUNCTION_NAME": config.function_name,
@@ -90,8 +106,6 @@ def runtime_variables(config: SimulatorConfig, runtime_api: str) -> dict[str, st
         "AWS_LAMBDA_LOG_STREAM_NAME": config.log_stream_name,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_REGION": config.region,
-        "AWS_SECRET_ACCESS_KEY": "simulated-secret-access-key",
-        "AWS_SESSION_TOKEN": "simulated-session-token",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": XRAY_DAEMON,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
@@ -106,6 +120,20 @@ def runtime_variables(config: SimulatorConfig, runtime_api: str) -> dict[str, st
         "_AWS_XRAY_DAEMON_ADDRESS": host[0],
         "_AWS_XRAY_DAEMON_PORT": host[2],
     }
+    if config.is_snap_start:
+        # AWS: Monitoring for Lambda SnapStart, on variables that are not there.
+        del variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
+        uri = f"http://{runtime_api}{protocol.CREDENTIALS_API}"
+        variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = uri
+        variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = credentials_token
+    else:
+        variables["AWS_ACCESS_KEY_ID"] = CREDENTIALS.access_key_id
+        variables["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS.secret_access_key
+        variables["AWS_SESSION_TOKEN"] = CREDENTIALS.session_token
+    limit = config.rules.max_concurrency
+    if config.is_managed or (limit is not None and limit > 1):
+        # As many as there are threads that ask, where the rules set no limit.
+        variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(limit or protocol.MANAGED_CONCURRENCY)
     if config.handler is not None:
         variables["_HANDLER"] = config.handler
     if config.log_format == "JSON":
@@ -114,10 +142,12 @@ def runtime_variables(config: SimulatorConfig, runtime_api: str) -> dict[str, st
     return variables | config.environment
 
 
-def extension_variables(config: SimulatorConfig, runtime_api: str) -> dict[str, str]:
+def extension_variables(
+    config: SimulatorConfig, runtime_api: str, credentials_token: str = ""
+) -> dict[str, str]:
     """What an extension's process is given: the runtime's, less what is only the runtime's."""
     return {
         name: value
-        for name, value in runtime_variables(config, runtime_api).items()
+        for name, value in runtime_variables(config, runtime_api, credentials_token).items()
         if name not in RUNTIME_ONLY and not name.startswith("_")
     }

@@ -17,7 +17,7 @@ from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout, Wir
 from lambda_sim.model import protocol
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.identifiers import function_arn, is_uuid, new_id
-from lambda_sim.model.invocation import Invocation, InvocationState
+from lambda_sim.model.invocation import Invocation, InvocationState, InvocationStatus
 from lambda_sim.streams import InvocationStream
 from lambda_sim.wire import eventstream, rendering
 from lambda_sim.wire.application import Call, Endpoint, Route
@@ -102,6 +102,23 @@ class RequestTooLarge(InvokeRefusal):
         )
 
 
+class SnapStartFailed(InvokeRefusal):
+    """A hook of the function's own failed after its restore."""
+
+    error_type = "SnapStartException"
+    member = "Message"
+
+    def __init__(self) -> None:
+        super().__init__("The function failed while its snapshot was restored: see its log")
+
+
+class SnapStartTimedOut(SnapStartFailed):
+    """A restore took too long."""
+
+    status = 408
+    error_type = "SnapStartTimeoutException"
+
+
 class ServiceFailed(InvokeRefusal):
     """The environment ended, or never answered."""
 
@@ -129,7 +146,9 @@ class InvokeApi:
         wants_log = _wants_log(call)
         invocation = self._invocation(call, is_event=kind == "Event")
         if kind == "RequestResponse":
-            return self._answer(self._environment.invoke(invocation), wants_log)
+            state = self._environment.invoke(invocation)
+            _refuse_unrestored(state)
+            return self._answer(state, wants_log)
         if kind == "Event":
             self._environment.enqueue(invocation)
         status = 202 if kind == "Event" else 204
@@ -224,6 +243,13 @@ def _answering(endpoint: Endpoint) -> Endpoint:
 def _refused(refusal: InvokeRefusal) -> Answer:
     headers = [("x-amzn-ErrorType", refusal.error_type), ("x-amzn-RequestId", new_id())]
     return rendering.json_answer(refusal.status, refusal.body(), headers)
+
+
+def _refuse_unrestored(state: InvocationState) -> None:
+    """AWS API reference: *Invoke*, errors, SnapStartException and SnapStartTimeoutException."""
+    if state.error is not None and state.error.in_restore:
+        timed_out = state.status is InvocationStatus.TIMEOUT
+        raise SnapStartTimedOut if timed_out else SnapStartFailed
 
 
 def _frames(stream: InvocationStream, wants_log: bool) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ _REASONS = {
     403: "403 Forbidden",
     404: "404 Not Found",
     405: "405 Method Not Allowed",
+    408: "408 Request Timeout",
     410: "410 Gone",
     413: "413 Request Entity Too Large",
     429: "429 Too Many Requests",

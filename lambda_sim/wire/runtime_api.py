@@ -1,6 +1,6 @@
-"""The Runtime API: Next, response, error and init error.
+"""The Runtime API: Next, response, error, init error; restore Next and error with SnapStart.
 
-AWS: *Using the Lambda runtime API for custom runtimes*.
+AWS: *Using the Lambda runtime API for custom runtimes*; *Lambda SnapStart runtime hooks*.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.model import protocol
+from lambda_sim.model.identifiers import with_parent
 from lambda_sim.wire import rendering
 from lambda_sim.wire.application import Call, Route
 from lambda_sim.wire.rendering import Answer, header_text
 
 INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
 ERROR_TYPE = "HTTP_LAMBDA_RUNTIME_FUNCTION_ERROR_TYPE"
+ERROR_CAUSE = "HTTP_LAMBDA_RUNTIME_FUNCTION_XRAY_ERROR_CAUSE"
 RESPONSE_MODE = "HTTP_LAMBDA_RUNTIME_FUNCTION_RESPONSE_MODE"
 
 ERROR_TYPE_TRAILER = protocol.FUNCTION_ERROR_TYPE.lower()
@@ -32,15 +34,24 @@ UNTYPED = "application/octet-stream"
 
 
 class RuntimeApi:
-    """The endpoints that a runtime calls, over one environment."""
+    """The endpoints that a runtime calls, over one environment.
 
-    def __init__(self, environment: ExecutionEnvironment) -> None:
+    :param has_snapshots: whether those of SnapStart are there; else they are unknown paths.
+    """
+
+    def __init__(self, environment: ExecutionEnvironment, *, has_snapshots: bool = False) -> None:
         self._environment = environment
+        self._has_snapshots = has_snapshots
 
     def routes(self) -> list[Route]:
         base = protocol.RUNTIME_API
         invocation = f"{base}/runtime/invocation"
+        snapshots = [
+            Route("GET", f"{base}/runtime/restore/next", self.restore_next),
+            Route("POST", f"{base}/runtime/restore/error", self.restore_error),
+        ]
         return [
+            *(snapshots if self._has_snapshots else ()),
             Route("GET", f"{base}/ping", self.ping),
             Route("GET", f"{invocation}/next", self.next),
             Route("POST", f"{invocation}/<request_id>/response", self.response),
@@ -91,12 +102,27 @@ class RuntimeApi:
             self._refuse(record, refusal)
             raise
         error_type, content_type = call.header(ERROR_TYPE), call.header("CONTENT_TYPE")
-        self._environment.fail(record, failures.reported(body, error_type, content_type))
+        cause = call.header(ERROR_CAUSE)
+        self._environment.fail(record, failures.reported(body, error_type, content_type, cause))
         return rendering.ACCEPTED
 
     def init_error(self, call: Call) -> Answer:
         body = call.body(protocol.MAX_PAYLOAD_BYTES)
         self._environment.fail_init(failures.reported(body, call.header(ERROR_TYPE)))
+        return rendering.ACCEPTED
+
+    def restore_next(self, call: Call) -> Answer:
+        """Blocks until the snapshot is restored."""
+        poller = call.poller
+        self._environment.await_restore(poller)
+        if not poller.is_connected():
+            self._environment.give_back_restore()
+            raise PollerGone
+        return rendering.answer(200, b"", undelivered=self._environment.give_back_restore)
+
+    def restore_error(self, call: Call) -> Answer:
+        body = call.body(protocol.MAX_PAYLOAD_BYTES)
+        self._environment.fail_restore(failures.reported(body, call.header(ERROR_TYPE)))
         return rendering.ACCEPTED
 
     def _begin(self, call: Call, stage: Stage) -> Record:
@@ -125,7 +151,9 @@ def _headers(record: Record) -> Iterable[tuple[str, str]]:
     yield protocol.REQUEST_ID, header_text(invocation.request_id)
     yield protocol.DEADLINE_MS, str(record.deadline_ms)
     yield protocol.INVOKED_FUNCTION_ARN, header_text(record.function_arn)
-    yield protocol.TRACE_ID, header_text(invocation.trace_id)
+    # Extensions get the caller's own.
+    trace_id = with_parent(invocation.trace_id, record.segment_id)
+    yield protocol.TRACE_ID, header_text(trace_id)
     yield protocol.INVOCATION_ID, record.attempt_id
     if invocation.client_context is not None:
         yield protocol.CLIENT_CONTEXT, header_text(invocation.client_context)
