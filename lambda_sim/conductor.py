@@ -186,7 +186,7 @@ class Conductor:
         self._end_generation(order.reason)
         with self._environment as machine:
             if had_runtime or self._config.runtime is not None:
-                machine.drop_runtime_polls()
+                machine.runtime.drop_polls()
             machine.start_over()
 
     def _shutdown(self, order: effects.Shutdown) -> None:
@@ -212,7 +212,7 @@ class Conductor:
         try:
             self._environment.wait_until(
                 Topic.FAREWELL,
-                lambda machine: not machine.lingering() or None,
+                lambda machine: not machine.registry.lingering() or None,
                 deadline,
                 "extensions to finish",
             )

@@ -13,7 +13,7 @@ def of_machine(machine: Machine) -> list[str]:
     """The state of the environment, a line for each part of it. The lock is held."""
     notes = [
         f"phase {machine.phase.name}, generation {machine.generation} is {machine.life.value}, "
-        f"the runtime is {machine.runtime.value}, {machine.parked} parked in Next",
+        f"the runtime is {machine.runtime.stage.value}, {machine.parked} parked in Next",
     ]
     if machine.config.runtime is None and machine.life is not Life.RUNNING and not machine.parked:
         notes.append("no runtime was declared (runtime=...), and none that was attached is in Next")

@@ -83,6 +83,24 @@ class ExamplesTest(unittest.TestCase):
         ticks = dict(re.findall(r"^(\w+): (\d+) ticks in 0.2 idle seconds$", shown, re.MULTILINE))
         self.assertLess(int(ticks["PROCESS"]), int(ticks["NONE"]), shown)
 
+    def test_snapstart(self) -> None:
+        self.assert_lines(
+            self.show("snapstart"),
+            r"snapshot: \[\]$",
+            r"result:   \{'square': 144\}$",
+            "log:      INIT_START Runtime Version: ",
+            "log:      RESTORE_START Runtime Version: ",
+            "log:      restored$",
+            "log:      RESTORE_REPORT Restore Duration: ",
+            "log:      INIT_REPORT .*Phase: snap-start$",
+            "log:      REPORT .*Restore Duration: .*Billed Restore Duration: ",
+        )
+
+    def test_concurrency(self) -> None:
+        shown = self.show("concurrency")
+        self.assertEqual(shown.count("answer: slept"), 4, shown)
+        self.assertRegex(shown, r"4 invocations of 0.2 s each took [\d.]+ times that")
+
     def test_bash_runtime(self) -> None:
         self.require("bash", "curl")
         self.assert_lines(
@@ -97,7 +115,7 @@ class ExamplesTest(unittest.TestCase):
         self.assertTrue((EXAMPLES / "bootstrap").stat().st_mode & 0o111)
 
     def test_no_example_is_forgotten(self) -> None:
-        parts = {"app", "flushing_extension", "ticking"}
+        parts = {"app", "flushing_extension", "polling", "restoring", "ticking"}
         names = {path.stem for path in EXAMPLES.glob("*.py")} - parts
         self.assertEqual({name for name in names if not hasattr(self, f"test_{name}")}, set())
 

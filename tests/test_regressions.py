@@ -233,7 +233,7 @@ class MemoryTest(unittest.TestCase):
             record = machine.enqueue(Invocation(number))
             taken = machine.take_invocation(self, again=False)
             self.assertIs(taken, record)
-            machine.runtime_left(self)
+            machine.runtime.leave(self)
             machine.begin_answer(record.request_id, None, Stage.RESPONDING)
             machine.respond(record, "application/json", b"{}")
             machine.outbox.changes.clear()

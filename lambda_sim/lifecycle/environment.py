@@ -144,7 +144,7 @@ class ExecutionEnvironment:
             try:
                 return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
             finally:
-                machine.runtime_left(poller)
+                machine.runtime.leave(poller)
 
     def await_restore(self, poller: Poller) -> None:
         """The runtime's restore/next: block until the snapshot is restored.
@@ -165,12 +165,12 @@ class ExecutionEnvironment:
             try:
                 self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "a restore")
             finally:
-                machine.runtime_left_restore(poller)
+                machine.runtime.leave_restore(poller)
 
     def give_back_restore(self) -> None:
         """The end of a restore/next did not reach the runtime."""
         with self as machine:
-            machine.give_back_restore()
+            machine.runtime.give_back_restore()
 
     def fail_restore(self, failure: Failure) -> None:
         """The runtime reports that a hook failed after the restore."""
@@ -240,21 +240,21 @@ class ExecutionEnvironment:
             def find() -> LifecycleEvent | None:
                 if poller.is_gone:
                     raise PollerGone
-                return machine.take_event(identifier, poller)
+                return machine.registry.take_event(identifier, poller)
 
             try:
                 return self._wait_locked(extension.id, find, NEVER, "an event")
             finally:
-                machine.extension_left(identifier, poller)
+                machine.registry.left(identifier, poller)
 
     def _forget_dead_polls(self, identifier: str) -> None:
         """A poll whose connection broke, unnoticed yet, must not stand in the way of the next."""
         with self as machine:
-            polls = machine.other_polls(identifier)
+            polls = list(machine.registry.get(identifier).polls)
         for poll in polls:
             if isinstance(poll, Poller) and not poll.is_connected():
                 with self as machine:
-                    machine.extension_left(identifier, poll)
+                    machine.registry.left(identifier, poll)
 
     def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
         """The event did not reach the extension."""

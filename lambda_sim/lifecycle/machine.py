@@ -31,6 +31,7 @@ from lambda_sim.lifecycle.registry import (
     PollerGone,
     Registry,
 )
+from lambda_sim.lifecycle.runtime import Runtime, RuntimeStage
 from lambda_sim.lifecycle.snapshot import Snapshot
 from lambda_sim.lifecycle.timers import Timers
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
@@ -62,22 +63,6 @@ class Life(Enum):
     RESETTING = "resetting"
 
 
-class RuntimeStage(Enum):
-    """AWS's names of the runtime's states outside an invocation."""
-
-    STARTED = "Started"
-    READY = "Ready"
-    INIT_ERROR = "InitError"
-    RESTORE_READY = "RestoreReady"
-    RESTORING = "Restoring"
-    RESTORE_ERROR = "RuntimeRestoreErrorState"
-    ANSWERED = Stage.ANSWERED.value
-
-
-INITIALIZED = (RuntimeStage.READY, RuntimeStage.RESTORE_READY)
-"""Where a runtime waits whose init is over."""
-FAILED = (RuntimeStage.INIT_ERROR, RuntimeStage.RESTORE_ERROR)
-
 INIT = "init"
 RESTORE = "restore"
 
@@ -96,11 +81,11 @@ class Machine:
         self.phase = SimulatorPhase.INITIALIZING
         self.generation = 1
         self.life = Life.COLD
-        self.runtime = RuntimeStage.STARTED
-        self.registry = Registry(config.rules)
         self.ledger = Ledger(config.history_limit)
         self.timers = Timers()
         self.outbox = Outbox()
+        self.runtime = Runtime(self.outbox)
+        self.registry = Registry(config.rules, self.outbox)
         self.chronicle = Chronicle(config, clock, self.outbox)
         self.frost = Frost(self.outbox)
         self.init_error: str | None = None
@@ -111,7 +96,6 @@ class Machine:
         self._declared = tuple(extensions)
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
-        self._polls: set[Poll] = set()
         self._has_served = False
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
@@ -132,15 +116,14 @@ class Machine:
 
     def _begin_init(self, phase: str) -> None:
         self.life = Life.STARTING
-        if self.runtime in FAILED:
-            self.runtime = RuntimeStage.STARTED
+        self.runtime.start()
         self.init = self._new_init(phase)
         if phase == SUPPRESSED:
             self.ledger.pending[0].charged_from = self.init.started
         self.init.begin(self.registry)
         if self.rules.enforces_timeouts:
             self._limit_init(self.init)
-        if self.runtime in INITIALIZED:
+        if self.runtime.is_initialized:
             self._runtime_is_initialized()
 
     def _new_init(self, phase: str) -> Init:
@@ -170,7 +153,7 @@ class Machine:
         self._finish_init_if_all_asked()
 
     def _finish_init_if_all_asked(self) -> None:
-        is_due = self.life is Life.STARTING and self.runtime in INITIALIZED
+        is_due = self.life is Life.STARTING and self.runtime.is_initialized
         if not is_due or self.init.awaits(self.registry):
             return
         self.init.succeeded(self.registry)
@@ -202,14 +185,14 @@ class Machine:
 
         :raises InvalidStateTransition: it has asked for Next, or failed, already.
         """
-        if self.runtime is RuntimeStage.RESTORING:
+        if self.runtime.stage is RuntimeStage.RESTORING:
             self.fail_restore(failure)
             return
-        if self.runtime is not RuntimeStage.STARTED:
+        if self.runtime.stage is not RuntimeStage.STARTED:
             raise refusals.InvalidStateTransition(self._runtime_state(), "InitError")
         if self.life is Life.RESETTING:
             return  # another failure came first, and ends it
-        self.runtime = RuntimeStage.INIT_ERROR
+        self.runtime.stage = RuntimeStage.INIT_ERROR
         self._init_failed(failure)
         self._reset(ShutdownReason.FAILURE, failure)
 
@@ -267,7 +250,7 @@ class Machine:
             limit = self.snapshot.started + RESTORE_TIMEOUT
             self.timers.set(RESTORE, limit, self._restore_timed_out)
         self.outbox.changed(Topic.RUNTIME_NEXT)
-        if self.runtime is RuntimeStage.READY:
+        if self.runtime.stage is RuntimeStage.READY:
             self._restored()  # it has no hooks to run: it asked for Next, and not to be restored
 
     def _restored(self) -> None:
@@ -282,13 +265,10 @@ class Machine:
 
         :raises InvalidStateTransition: it asked for Next, or failed, already.
         """
-        is_again = self.runtime is RuntimeStage.RESTORE_READY and self.snapshot.poll is None
-        if self.runtime is not RuntimeStage.STARTED and not is_again and not self._is_ending:
+        if self._current is not None:
             raise refusals.InvalidStateTransition(self._runtime_state(), "RestoreReady")
-        self.snapshot.poll = poll
-        self.outbox.changed(Topic.PARKED)
-        self.runtime = RuntimeStage.RESTORE_READY
-        if self.life is Life.STARTING and not self._is_ending:
+        self.runtime.ask_restore(poll)
+        if self.life is Life.STARTING:
             self._runtime_is_initialized()
 
     def take_restore(self, poll: Poll) -> bool:
@@ -296,34 +276,17 @@ class Machine:
 
         :raises PollerGone: the runtime that waits was ended.
         """
-        if self.snapshot.poll is not poll:
-            raise PollerGone
-        if self.life is not Life.RESTORING:
-            return False
-        self.runtime = RuntimeStage.RESTORING
-        return True
-
-    def give_back_restore(self) -> None:
-        """The answer did not reach the runtime: it may ask again."""
-        if self.runtime is RuntimeStage.RESTORING:
-            self.runtime = RuntimeStage.RESTORE_READY
-
-    def runtime_left_restore(self, poll: Poll) -> None:
-        """A restore/next ended, answered or not."""
-        if self.snapshot.poll is poll:
-            self.snapshot.poll = None
-            self.outbox.changed(Topic.PARKED)
+        return self.runtime.take_restore(poll, is_due=self.life is Life.RESTORING)
 
     def fail_restore(self, failure: Failure) -> None:
         """The runtime reports that a hook of its own failed after the restore.
 
         :raises InvalidStateTransition: it is not being restored.
         """
-        if self.runtime is not RuntimeStage.RESTORING:
-            raise refusals.InvalidStateTransition(
-                self._runtime_state(), RuntimeStage.RESTORE_ERROR.value
-            )
-        self.runtime = RuntimeStage.RESTORE_ERROR
+        error = RuntimeStage.RESTORE_ERROR
+        if self.runtime.stage is not RuntimeStage.RESTORING:
+            raise refusals.InvalidStateTransition(self._runtime_state(), error.value)
+        self.runtime.stage = error
         failure = attrs.evolve(failure, in_restore=True)
         if self.life is Life.RESTORING:  # else another failure came first, and ends it
             self._restore_failed(failure)
@@ -353,7 +316,7 @@ class Machine:
 
         :raises WireError: registration is closed, or this one is refused.
         """
-        starting = self.life is Life.STARTING and self.runtime is RuntimeStage.STARTED
+        starting = self.life is Life.STARTING and self.runtime.stage is RuntimeStage.STARTED
         if not (starting or self.life is Life.COLD) or self._is_ending:
             raise refusals.RegistrationClosed
         at = datetime.fromtimestamp(self._clock.time(), UTC)
@@ -373,7 +336,7 @@ class Machine:
         extension.polls.add(poll)
         self.outbox.changed(Topic.PARKED)
         if extension.farewell is not None:
-            self._leave(extension)
+            self.registry.leave(extension)
         # Where INVOKE is sent at enqueue, an extension may be done before the runtime began.
         for record in [*self.ledger.open.values(), *self.ledger.pending]:
             late = self.rules.late_poll_is_ready and record.runtime_done is not None
@@ -382,49 +345,10 @@ class Machine:
         self._finish_init_if_all_asked()
         return extension
 
-    def take_event(self, identifier: str, poll: Poll) -> LifecycleEvent | None:
-        """The extension's next event, if there is one.
-
-        :raises UnknownExtensionIdentifier: its generation is over.
-        """
-        extension = self.registry.get(identifier)
-        if not extension.queue:
-            return None
-        item = extension.queue.popleft()
-        if isinstance(item, ShutdownEvent):
-            extension.farewell = poll
-            return item
-        event, record = item
-        extension.stage = ExtensionStage.RUNNING
-        record.readiness.handed(extension.id)
-        return event
-
     def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
         """The event did not reach the extension: the next poll gets it."""
-        try:
-            extension = self.registry.get(identifier)
-        except refusals.UnknownExtensionIdentifier:
-            return
-        if extension.stage is ExtensionStage.RUNNING:
-            extension.stage = ExtensionStage.READY
-        if isinstance(event, ShutdownEvent):
-            extension.farewell = None
-            extension.queue.appendleft(event)
-        elif isinstance(event, InvokeEvent):
-            record = self.ledger.get(event.request_id)
-            if record is None or record.is_reported:
-                return
-            record.readiness.taken_back(extension.id)
-            extension.queue.appendleft((event, record))
-        self.outbox.changed(extension.id)
-
-    def extension_left(self, identifier: str, poll: Poll) -> None:
-        """A poll ended, with an event or without."""
-        try:
-            self.registry.get(identifier).polls.discard(poll)
-        except refusals.UnknownExtensionIdentifier:
-            return
-        self.outbox.changed(Topic.PARKED)
+        record = self.ledger.get(event.request_id) if isinstance(event, InvokeEvent) else None
+        self.registry.give_back(identifier, event, record)
 
     def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
         """An extension reports an error: its init, or the invocation, fails with it.
@@ -460,20 +384,16 @@ class Machine:
 
         :raises InvalidStateTransition: an answer is being uploaded, or init failed.
         """
-        self.outbox.changed(Topic.PARKED)
         if self._is_ending:
-            self._polls.add(poll)
+            self.runtime.park(poll)
             return False
         current = self._current
         if current is not None and current.stage is not Stage.ANSWERED:
             if current.stage is not Stage.RUNNING:
                 raise refusals.InvalidStateTransition(current.stage.value, "Ready")
-            self._polls.add(poll)
+            self.runtime.park(poll)
             return True
-        if self.runtime in (*FAILED, RuntimeStage.RESTORE_READY):
-            raise refusals.InvalidStateTransition(self.runtime.value, "Ready")
-        self._polls.add(poll)
-        before, self.runtime = self.runtime, RuntimeStage.READY
+        before = self.runtime.ask(poll)
         if current is not None:
             self._runtime_done(current)
         if before is RuntimeStage.STARTED and self.life is Life.STARTING:
@@ -490,7 +410,7 @@ class Machine:
 
         :raises PollerGone: the runtime that polls was ended.
         """
-        if poll not in self._polls:
+        if poll not in self.runtime.polls:
             raise PollerGone
         for record in self.ledger.open.values():
             if record.stage is Stage.RUNNING and (again or not record.is_delivered):
@@ -505,11 +425,6 @@ class Machine:
             record.holder = None
             self.outbox.changed(Topic.RUNTIME_NEXT)
 
-    def runtime_left(self, poll: Poll) -> None:
-        """A poll ended, with an invocation or without."""
-        self._polls.discard(poll)
-        self.outbox.changed(Topic.PARKED)
-
     def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
         """The runtime starts to upload a response or an error. The id is looked at first.
 
@@ -521,7 +436,7 @@ class Machine:
         if record is None or record.runtime_done is not None:
             pending = self.ledger.pending
             if pending and pending[0].request_id == request_id and not self.ledger.open:
-                raise refusals.InvalidStateTransition(self.runtime.value, stage.value)
+                raise self.runtime.refuse(stage.value)
             if self.ledger.is_late(request_id):
                 raise refusals.InvokeTimeout
             raise refusals.InvalidRequestId
@@ -624,7 +539,7 @@ class Machine:
             return not self.ledger.open
         busy = [one for one in self.ledger.open.values() if one.runtime_done is None]
         taken = sum(1 for one in busy if not one.is_delivered)
-        return len(self._polls) > taken and (limit is None or len(busy) < limit)
+        return len(self.runtime.polls) > taken and (limit is None or len(busy) < limit)
 
     def _open(self, record: Record) -> None:
         """The invocation starts: its time runs from here."""
@@ -704,7 +619,7 @@ class Machine:
     def _waited_enough(self, record: Record) -> None:
         """The ready timeout passed: the invocation is over for whoever has not asked for Next."""
         if record.runtime_done is None:
-            self.runtime = RuntimeStage.ANSWERED
+            self.runtime.stage = RuntimeStage.ANSWERED
             self._runtime_done(record)
         if not record.is_reported:
             self._report(record, record.failure)
@@ -787,7 +702,7 @@ class Machine:
         self.process_not_started(role, name)
         extension = self.registry.named(name) if role is ProcessRole.EXTENSION else None
         if extension is not None:
-            self._leave(extension)
+            self.registry.leave(extension)
         if self._is_ending or self.life in (Life.RESETTING, Life.COLD):
             return
         if role is ProcessRole.RUNTIME:
@@ -841,30 +756,17 @@ class Machine:
         self.life = Life.COLD
         self.outbox.changed(*(extension.id for extension in self.registry))
         self.outbox.changed(Topic.PHASE, Topic.EXTENSIONS, Topic.RUNTIME_NEXT)
-        self.registry = Registry(self.rules)
+        self.registry = Registry(self.rules, self.outbox)
         self._live.clear()
         for record in self.ledger.pending:
             record.readiness.give_up()
         self._has_served = False
         self._init_ms = self._restore_ms = None
         self.chronicle.new_generation()
-        self.snapshot = Snapshot(self._clock, self.chronicle, self.snapshot.poll)
-        if self.runtime not in FAILED:
-            self.runtime = self._runtime_that_stays()
+        self.snapshot = Snapshot(self._clock, self.chronicle)
+        self.runtime.start_over()
         if self.ledger.pending:
             self._begin_init(SUPPRESSED)
-
-    def _runtime_that_stays(self) -> RuntimeStage:
-        """A hand-made runtime that is parked has no process to end: it serves on."""
-        if self._polls:
-            return RuntimeStage.READY
-        return RuntimeStage.RESTORE_READY if self.snapshot.poll else RuntimeStage.STARTED
-
-    def drop_runtime_polls(self) -> None:
-        """The runtime's process was ended: nobody is behind its polls any more."""
-        self._polls.clear()
-        self.snapshot.poll = None
-        self.outbox.changed(Topic.RUNTIME_NEXT)
 
     # --- The end --------------------------------------------------------------------------------
 
@@ -890,30 +792,14 @@ class Machine:
     def announce(self, reason: ShutdownReason, deadline_ms: int) -> None:
         """Send SHUTDOWN to whoever subscribed to it."""
         self.chronicle.hurry()
-        event = ShutdownEvent(reason=reason, deadline_ms=deadline_ms)
-        for extension in self.registry.subscribed(EventType.SHUTDOWN):
-            extension.queue.append(event)
-            self.outbox.changed(extension.id)
-
-    def lingering(self) -> list[Extension]:
-        """Those who were sent SHUTDOWN and are not done."""
-        return [one for one in self.registry.subscribed(EventType.SHUTDOWN) if not one.has_left]
+        self.registry.announce(ShutdownEvent(reason=reason, deadline_ms=deadline_ms))
 
     def hung_up(self, poll: Poll) -> None:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
         extension says that it is done."""
-        if poll in self._polls or poll is self.snapshot.poll:
-            self.outbox.changed(Topic.RUNTIME_NEXT)
-        for extension in self.registry:
-            if poll in extension.polls:
-                self.outbox.changed(extension.id)
-            has_process = (ProcessRole.EXTENSION, extension.name) in self._live
-            if extension.farewell is poll and not has_process:
-                self._leave(extension)
-
-    def _leave(self, extension: Extension) -> None:
-        extension.has_left = True
-        self.outbox.changed(Topic.FAREWELL)
+        self.runtime.hung_up(poll)
+        alone = {name for role, name in self._live if role is ProcessRole.EXTENSION}
+        self.registry.hung_up(poll, with_process=alone)
 
     # --- What processes print -------------------------------------------------------------------
 
@@ -928,8 +814,7 @@ class Machine:
     @property
     def parked(self) -> int:
         """Callers waiting in a Next, or to be restored."""
-        at_runtime = len(self._polls) + (self.snapshot.poll is not None)
-        return at_runtime + sum(len(one.polls) for one in self.registry)
+        return self.runtime.parked + self.registry.parked
 
     @property
     def is_initialized(self) -> bool:
@@ -941,10 +826,6 @@ class Machine:
         """Declared extensions that have not registered."""
         return self.init.missing(self.registry)
 
-    def other_polls(self, identifier: str) -> list[Poll]:
-        """The polls an extension has parked."""
-        return list(self.registry.get(identifier).polls)
-
     @property
     def _current(self) -> Record | None:
         """What a runtime that takes one invocation at a time is at."""
@@ -954,7 +835,7 @@ class Machine:
 
     def _runtime_state(self) -> str:
         current = self._current
-        return self.runtime.value if current is None else current.stage.value
+        return self.runtime.stage.value if current is None else current.stage.value
 
 
 def _named_in(message: str, at_work: list[Record]) -> Record | None:

@@ -11,9 +11,17 @@ from datetime import datetime
 from enum import Enum
 
 from lambda_sim import refusals
+from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.model import protocol
-from lambda_sim.model.extension import EventType, InvokeEvent, RegisteredExtension, ShutdownEvent
+from lambda_sim.model.extension import (
+    EventType,
+    InvokeEvent,
+    LifecycleEvent,
+    RegisteredExtension,
+    ShutdownEvent,
+)
 from lambda_sim.model.identifiers import ExtensionId, is_uuid, new_id
 from lambda_sim.model.rules import Rules
 
@@ -103,8 +111,9 @@ class Extension:
 class Registry:
     """The extensions of the current generation, in the order they registered."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, outbox: Outbox) -> None:
         self._rules = rules
+        self._outbox = outbox
         self._by_id: dict[ExtensionId, Extension] = {}
 
     def __iter__(self) -> Iterator[Extension]:
@@ -130,6 +139,83 @@ class Registry:
 
     def subscribed(self, event_type: EventType) -> list[Extension]:
         return [one for one in self if one.wants(event_type)]
+
+    # --- Events ---------------------------------------------------------------------------------
+
+    @property
+    def parked(self) -> int:
+        """How many of their calls wait in Next."""
+        return sum(len(one.polls) for one in self)
+
+    def take_event(self, identifier: str, poll: Poll) -> LifecycleEvent | None:
+        """An extension's next event, if there is one.
+
+        :raises UnknownExtensionIdentifier: its generation is over.
+        """
+        extension = self.get(identifier)
+        if not extension.queue:
+            return None
+        item = extension.queue.popleft()
+        if isinstance(item, ShutdownEvent):
+            extension.farewell = poll
+            return item
+        event, record = item
+        extension.stage = ExtensionStage.RUNNING
+        record.readiness.handed(extension.id)
+        return event
+
+    def give_back(self, identifier: str, event: LifecycleEvent, record: Record | None) -> None:
+        """An event did not reach the extension: the next poll gets it.
+
+        :param record: the invocation that INVOKE tells of, if anything is known of it.
+        """
+        extension = self._by_id.get(ExtensionId(identifier))
+        if extension is None:
+            return
+        if extension.stage is ExtensionStage.RUNNING:
+            extension.stage = ExtensionStage.READY
+        if isinstance(event, ShutdownEvent):
+            extension.farewell = None
+            extension.queue.appendleft(event)
+        elif isinstance(event, InvokeEvent):
+            if record is None or record.is_reported:
+                return
+            record.readiness.taken_back(extension.id)
+            extension.queue.appendleft((event, record))
+        self._outbox.changed(extension.id)
+
+    def left(self, identifier: str, poll: Poll) -> None:
+        """A poll ended, with an event or without."""
+        extension = self._by_id.get(ExtensionId(identifier))
+        if extension is not None:
+            extension.polls.discard(poll)
+            self._outbox.changed(Topic.PARKED)
+
+    def announce(self, event: ShutdownEvent) -> None:
+        """Send SHUTDOWN to whoever subscribed to it."""
+        for extension in self.subscribed(EventType.SHUTDOWN):
+            extension.queue.append(event)
+            self._outbox.changed(extension.id)
+
+    def lingering(self) -> list[Extension]:
+        """Those who were sent SHUTDOWN and are not done."""
+        return [one for one in self.subscribed(EventType.SHUTDOWN) if not one.has_left]
+
+    def leave(self, extension: Extension) -> None:
+        """One is done after SHUTDOWN, or gone."""
+        extension.has_left = True
+        self._outbox.changed(Topic.FAREWELL)
+
+    def hung_up(self, poll: Poll, *, with_process: Collection[str]) -> None:
+        """A connection closed: who is parked on it leaves. One that carried SHUTDOWN says by it
+        that the extension is done, unless that has a process to end."""
+        for extension in self:
+            if poll in extension.polls:
+                self._outbox.changed(extension.id)
+            if extension.farewell is poll and extension.name not in with_process:
+                self.leave(extension)
+
+    # --- Registration ---------------------------------------------------------------------------
 
     def register(
         self, name: str, events: Iterable[str], external: Collection[str], at: datetime

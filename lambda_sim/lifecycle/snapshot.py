@@ -1,4 +1,4 @@
-"""A SnapStart environment's snapshot: who waits to be restored from it, and what is told. Pure.
+"""A SnapStart environment's snapshot: whether it is to be restored, and what is told. Pure.
 
 AWS: *Improving startup performance with Lambda SnapStart*; *Lambda SnapStart runtime hooks*.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from lambda_sim.lifecycle.chronicle import Chronicle
 from lambda_sim.lifecycle.failures import Failure
-from lambda_sim.lifecycle.registry import Poll
 from lambda_sim.model.telemetry import RestoreReport, RestoreRuntimeDone, RestoreStart, Status
 from lambda_sim.sync import Clock
 
@@ -15,9 +14,7 @@ from lambda_sim.sync import Clock
 class Snapshot:
     """What one generation's init leaves to be restored, once."""
 
-    def __init__(self, clock: Clock, chronicle: Chronicle, poll: Poll | None = None) -> None:
-        self.poll = poll
-        """The runtime's call of restore/next, while it is parked."""
+    def __init__(self, clock: Clock, chronicle: Chronicle) -> None:
         self.is_wanted = False
         """Whether a restore was asked for before there was anything to restore."""
         self.started = 0.0

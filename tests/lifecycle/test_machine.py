@@ -12,8 +12,9 @@ from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.lifecycle import effects, failures
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
-from lambda_sim.lifecycle.machine import Life, Machine, RuntimeStage
+from lambda_sim.lifecycle.machine import Life, Machine
 from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
+from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import InvokeEvent, ShutdownEvent, ShutdownReason
@@ -45,7 +46,7 @@ class MachineTest(unittest.TestCase):
     def taken(self, machine: Machine, poll: object = POLL) -> Record:
         record = machine.take_invocation(poll, again=False)
         assert record is not None
-        machine.runtime_left(poll)
+        machine.runtime.leave(poll)
         return record
 
     def respond(self, machine: Machine, record: Record, body: bytes = b"{}") -> None:
@@ -213,12 +214,12 @@ class InitTest(MachineTest):
         machine = self.ready()
         machine.process_started(ProcessRole.RUNTIME, "x")
         machine.process_exited(ProcessRole.RUNTIME, "x", 1, 1)
-        machine.drop_runtime_polls()
+        machine.runtime.drop_polls()
         machine.start_over()
         with self.assertRaises(PollerGone):
             machine.take_invocation(POLL, again=False)
-        machine.runtime_left(POLL)
-        self.assertIs(machine.runtime, RuntimeStage.STARTED)
+        machine.runtime.leave(POLL)
+        self.assertIs(machine.runtime.stage, RuntimeStage.STARTED)
 
 
 class RuntimeTest(MachineTest):
@@ -430,7 +431,7 @@ class TimeTest(MachineTest):
         machine.runtime_asks(POLL)
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        machine.take_event(slow, "poll")
+        machine.registry.take_event(slow, "poll")
         self.respond(machine, record)
         machine.runtime_asks(POLL)
         self.advance(machine, 3)
@@ -451,8 +452,8 @@ class ReadinessTest(MachineTest):
         machine, one = self.with_extension()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        event = machine.take_event(one, "poll")
-        machine.extension_left(one, "poll")
+        event = machine.registry.take_event(one, "poll")
+        machine.registry.left(one, "poll")
         self.assertIsInstance(event, InvokeEvent)
         self.respond(machine, record)
         machine.runtime_asks(POLL)
@@ -465,9 +466,9 @@ class ReadinessTest(MachineTest):
         machine, one = self.with_extension()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        machine.extension_left(one, "poll")
+        machine.registry.left(one, "poll")
         machine.extension_asks(one, "a slow poll")
-        machine.take_event(one, "a slow poll")
+        machine.registry.take_event(one, "a slow poll")
         self.respond(machine, record)
         machine.runtime_asks(POLL)
         self.assertFalse(record.is_reported)
@@ -479,8 +480,8 @@ class ReadinessTest(MachineTest):
         first, second = machine.enqueue(Invocation(1)), machine.enqueue(Invocation(2))
         self.taken(machine)
         self.taken(machine, "another poll")
-        machine.take_event(one, "poll")
-        machine.extension_left(one, "poll")
+        machine.registry.take_event(one, "poll")
+        machine.registry.left(one, "poll")
         machine.extension_asks(one, "poll")
         self.assertTrue(first.readiness.is_complete)
         self.assertFalse(second.readiness.is_complete)
@@ -492,7 +493,7 @@ class ReadinessTest(MachineTest):
     def test_relaxed_counts_a_poll_that_comes_after_the_answer(self) -> None:
         machine, one = self.with_extension(rules=RELAXED)
         record = machine.enqueue(Invocation(1))
-        machine.extension_left(one, "poll")
+        machine.registry.left(one, "poll")
         self.taken(machine)
         self.respond(machine, record)
         self.assertFalse(record.is_reported)
@@ -509,32 +510,32 @@ class ReadinessTest(MachineTest):
         self.respond(machine, record)
         machine.runtime_asks(POLL)
         self.assertTrue(record.is_reported)
-        self.assertIsNone(machine.take_event(quiet, "poll"))
+        self.assertIsNone(machine.registry.take_event(quiet, "poll"))
 
     def test_an_event_given_back_comes_again_and_is_not_credited(self) -> None:
         machine, one = self.with_extension()
         machine.enqueue(Invocation(1))
-        event = machine.take_event(one, "poll")
+        event = machine.registry.take_event(one, "poll")
         assert event is not None
         machine.give_back_event(one, event)
-        machine.extension_left(one, "poll")
+        machine.registry.left(one, "poll")
         machine.extension_asks(one, "poll")
-        self.assertIs(machine.take_event(one, "poll"), event)
+        self.assertIs(machine.registry.take_event(one, "poll"), event)
 
     def test_relaxed_sends_invoke_at_enqueue(self) -> None:
         machine = self.machine(rules=RELAXED)
         one = self.extension(machine, "one", "INVOKE")
         machine.extension_asks(one, "poll")
         machine.enqueue(Invocation(1))
-        self.assertIsInstance(machine.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
 
     def test_relaxed_counts_a_poll_that_comes_before_the_runtime_does(self) -> None:
         machine = self.machine(rules=RELAXED)
         one = self.extension(machine, "one", "INVOKE")
         machine.extension_asks(one, "poll")
         record = machine.enqueue(Invocation(1))
-        machine.take_event(one, "poll")
-        machine.extension_left(one, "poll")
+        machine.registry.take_event(one, "poll")
+        machine.registry.left(one, "poll")
         machine.extension_asks(one, "poll")
         machine.runtime_asks(POLL)
         self.respond(machine, self.taken(machine))
@@ -545,9 +546,9 @@ class ReadinessTest(MachineTest):
         one = self.extension(machine, "one", "INVOKE")
         machine.extension_asks(one, "poll")
         machine.enqueue(Invocation(1))
-        self.assertIsNone(machine.take_event(one, "poll"))
+        self.assertIsNone(machine.registry.take_event(one, "poll"))
         machine.runtime_asks(POLL)
-        self.assertIsInstance(machine.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
 
 
 class ExtensionTest(MachineTest):
@@ -589,7 +590,7 @@ class ExtensionTest(MachineTest):
         machine.extension_asks(one, "poll")
         with self.assertRaises(refusals.InvalidExtensionState):
             machine.extension_asks(one, "a second poll")
-        machine.extension_left(one, "poll")
+        machine.registry.left(one, "poll")
         machine.extension_asks(one, "a second poll")
 
     def test_after_an_error_report_nothing_is_allowed(self) -> None:
@@ -764,9 +765,9 @@ class ShutdownTest(MachineTest):
         untold = self.extension(machine, "untold", "INVOKE")
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
-        event = machine.take_event(told, "poll")
+        event = machine.registry.take_event(told, "poll")
         self.assertEqual(event, ShutdownEvent(reason=ShutdownReason.SPINDOWN, deadline_ms=5))
-        self.assertIsNone(machine.take_event(untold, "poll"))
+        self.assertIsNone(machine.registry.take_event(untold, "poll"))
 
     def test_only_the_poll_after_shutdown_says_that_an_extension_is_done(self) -> None:
         machine = self.machine()
@@ -774,12 +775,12 @@ class ShutdownTest(MachineTest):
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
         machine.extension_asks(one, "poll")
-        machine.take_event(one, "poll")
-        machine.extension_left(one, "poll")
-        self.assertEqual(len(machine.lingering()), 1)
+        machine.registry.take_event(one, "poll")
+        machine.registry.left(one, "poll")
+        self.assertEqual(len(machine.registry.lingering()), 1)
         machine.extension_asks(one, "poll")
-        self.assertEqual(machine.lingering(), [])
-        self.assertIsNone(machine.take_event(one, "poll"))
+        self.assertEqual(machine.registry.lingering(), [])
+        self.assertIsNone(machine.registry.take_event(one, "poll"))
 
     def test_an_event_that_was_sent_before_comes_before_shutdown(self) -> None:
         machine = self.machine(rules=RELAXED)
@@ -787,8 +788,8 @@ class ShutdownTest(MachineTest):
         machine.enqueue(Invocation(1))
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
-        self.assertIsInstance(machine.take_event(one, "poll"), InvokeEvent)
-        self.assertIsInstance(machine.take_event(one, "poll"), ShutdownEvent)
+        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(machine.registry.take_event(one, "poll"), ShutdownEvent)
 
     def test_a_second_failure_in_a_reset_orders_no_second_one(self) -> None:
         machine = self.machine(runtime=RUNTIME, extensions=("x",))
@@ -839,14 +840,14 @@ class ShutdownTest(MachineTest):
             machine.announce(ShutdownReason.SPINDOWN, 5)
             machine.extension_asks(one, "poll")
             machine.hung_up("poll")
-            self.assertEqual(len(machine.lingering()), 1)
-            machine.take_event(one, "poll")
+            self.assertEqual(len(machine.registry.lingering()), 1)
+            machine.registry.take_event(one, "poll")
             machine.hung_up("poll")
             with self.subTest(has_process=has_process):
-                self.assertEqual(len(machine.lingering()), int(has_process))
+                self.assertEqual(len(machine.registry.lingering()), int(has_process))
             machine.process_exited(ProcessRole.EXTENSION, "one", 0, 1)
             with self.subTest("exited", has_process=has_process):
-                self.assertEqual(machine.lingering(), [])
+                self.assertEqual(machine.registry.lingering(), [])
 
     def test_nothing_more_is_taken(self) -> None:
         machine = self.ready()

@@ -1,0 +1,141 @@
+"""The runtime, as the machine sees it: its state, and its calls that are parked. Pure.
+
+AWS: *Using the Lambda runtime API for custom runtimes*.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from lambda_sim import refusals
+from lambda_sim.lifecycle.effects import Topic
+from lambda_sim.lifecycle.ledger import Stage
+from lambda_sim.lifecycle.outbox import Outbox
+from lambda_sim.lifecycle.registry import Poll, PollerGone
+
+
+class RuntimeStage(Enum):
+    """AWS's names of the runtime's states outside an invocation."""
+
+    STARTED = "Started"
+    READY = "Ready"
+    INIT_ERROR = "InitError"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
+    ANSWERED = Stage.ANSWERED.value
+
+
+_INITIALIZED = (RuntimeStage.READY, RuntimeStage.RESTORE_READY)
+_FAILED = (RuntimeStage.INIT_ERROR, RuntimeStage.RESTORE_ERROR)
+
+
+class Runtime:
+    """One for all generations: a test double that is parked outlives a reset."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.stage = RuntimeStage.STARTED
+        self.polls: set[Poll] = set()
+        """Those that wait in Next."""
+        self._restore_poll: Poll | None = None
+        self._outbox = outbox
+
+    @property
+    def parked(self) -> int:
+        """How many of its calls wait, in Next or to be restored."""
+        return len(self.polls) + (self._restore_poll is not None)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether it waits for what comes after its init."""
+        return self.stage in _INITIALIZED
+
+    def refuse(self, target: str) -> refusals.InvalidStateTransition:
+        """The refusal of a move that its state has no way to."""
+        return refusals.InvalidStateTransition(self.stage.value, target)
+
+    # --- Next -----------------------------------------------------------------------------------
+
+    def park(self, poll: Poll) -> None:
+        self.polls.add(poll)
+        self._outbox.changed(Topic.PARKED)
+
+    def ask(self, poll: Poll) -> RuntimeStage:
+        """It calls Next; the state that it comes from.
+
+        :raises InvalidStateTransition: it failed, or waits to be restored.
+        """
+        if self.stage in (*_FAILED, RuntimeStage.RESTORE_READY):
+            raise self.refuse("Ready")
+        self.park(poll)
+        before, self.stage = self.stage, RuntimeStage.READY
+        return before
+
+    def leave(self, poll: Poll) -> None:
+        """A Next ended, with an invocation or without."""
+        self.polls.discard(poll)
+        self._outbox.changed(Topic.PARKED)
+
+    # --- SnapStart ------------------------------------------------------------------------------
+
+    def ask_restore(self, poll: Poll) -> None:
+        """It calls restore/next; again, if nobody is behind the earlier call any more.
+
+        :raises InvalidStateTransition: it asked for Next, or failed, already.
+        """
+        is_again = self.stage is RuntimeStage.RESTORE_READY and self._restore_poll is None
+        if self.stage is not RuntimeStage.STARTED and not is_again:
+            raise self.refuse(RuntimeStage.RESTORE_READY.value)
+        self.stage = RuntimeStage.RESTORE_READY
+        self._restore_poll = poll
+        self._outbox.changed(Topic.PARKED)
+
+    def take_restore(self, poll: Poll, *, is_due: bool) -> bool:
+        """Whether a parked restore/next returns now.
+
+        :raises PollerGone: the runtime that waits was ended.
+        """
+        if self._restore_poll is not poll:
+            raise PollerGone
+        if is_due:
+            self.stage = RuntimeStage.RESTORING
+        return is_due
+
+    def give_back_restore(self) -> None:
+        """The answer did not reach it: it may ask again."""
+        if self.stage is RuntimeStage.RESTORING:
+            self.stage = RuntimeStage.RESTORE_READY
+
+    def leave_restore(self, poll: Poll) -> None:
+        """A restore/next ended, answered or not."""
+        if self._restore_poll is poll:
+            self._restore_poll = None
+            self._outbox.changed(Topic.PARKED)
+
+    # --- Ends -----------------------------------------------------------------------------------
+
+    def hung_up(self, poll: Poll) -> None:
+        """A connection closed: who is parked on it leaves."""
+        if poll in self.polls or poll is self._restore_poll:
+            self._outbox.changed(Topic.RUNTIME_NEXT)
+
+    def drop_polls(self) -> None:
+        """Its process was ended: nobody is behind its calls any more."""
+        self.polls.clear()
+        self._restore_poll = None
+        self._outbox.changed(Topic.RUNTIME_NEXT)
+
+    def start_over(self) -> None:
+        """A new generation: who is still parked has no process to end, and serves on."""
+        if self.stage in _FAILED:
+            return
+        if self.polls:
+            self.stage = RuntimeStage.READY
+        else:
+            waits = self._restore_poll is not None
+            self.stage = RuntimeStage.RESTORE_READY if waits else RuntimeStage.STARTED
+
+    def start(self) -> None:
+        """An init begins: what failed before does not count."""
+        if self.stage in _FAILED:
+            self.stage = RuntimeStage.STARTED
