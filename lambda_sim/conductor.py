@@ -40,9 +40,14 @@ class Sandbox(Protocol):
     """Where an environment's processes live: local children, a container, a pod."""
 
     def spawn(
-        self, config: ProcessConfig, variables: Mapping[str, str], *, generation: int
+        self,
+        config: ProcessConfig,
+        variables: Mapping[str, str],
+        *,
+        generation: int,
+        has_log_frames: bool,
     ) -> Child:
-        """Start a process."""
+        """Start a process; a runtime may be given a descriptor for framed log events."""
 
     def live(self, role: ProcessRole | None = None) -> Sequence[Child]:
         """The processes that run."""
@@ -112,7 +117,13 @@ class Conductor:
     def _spawn(self, config: ProcessConfig, generation: int) -> Child:
         try:
             variables = self._variables(config.role)
-            return self._sandbox.spawn(config, variables, generation=generation)
+            return self._sandbox.spawn(
+                config,
+                variables,
+                generation=generation,
+                # The workers of a managed instance would each need their own.
+                has_log_frames=not self._config.is_managed,
+            )
         except BaseException:
             with self._environment as machine:
                 machine.process_not_started(config.role, config.name)

@@ -82,7 +82,11 @@ class Simulator:
         self._environment = ExecutionEnvironment(
             config, clock=clock, extensions=[one.name for one in self._extensions]
         )
-        self._sandbox = LocalSandbox(on_line=self._on_line, on_exit=self._on_exit)
+        self._sandbox = LocalSandbox(
+            on_line=self._on_line,
+            on_exit=self._on_exit,
+            memory_limit_bytes=config.memory_limit_bytes,
+        )
         self._conductor = Conductor(
             self._environment,
             self._sandbox,
@@ -571,6 +575,7 @@ class Simulator:
             child.returncode or 0,
             child.generation,
             dumped_core=child.dumped_core,
+            ran_out_of_memory=child.ran_out_of_memory,
         )
 
     def _require_started(self) -> None:

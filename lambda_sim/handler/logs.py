@@ -1,4 +1,5 @@
-"""The function's log on standard output, in the formats of Lambda's Python runtime."""
+"""The function's log, in the formats of Lambda's Python runtime: as frames where Lambda takes
+them, and else as lines on standard output."""
 
 from __future__ import annotations
 
@@ -6,18 +7,23 @@ import contextlib
 import io
 import json
 import logging
+import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from .client import Event
 from .failure import ErrorReport
+from .frames import FrameSink
 
 __all__ = ["JsonFormatter", "LambdaLog", "TextFormatter", "start_logging"]
 
 _JSON_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+NO_BREAK = "\u00a0"
+_INDENT = re.compile("^ +", re.MULTILINE)
 
 _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {
     "asctime",
@@ -64,14 +70,17 @@ class JsonFormatter(logging.Formatter):
 
 
 class LambdaLog(logging.Handler):
-    """Writes records and errors to ``sys.stdout``, each with the invocation's request ID.
+    """Writes records and errors, each with the invocation's request ID.
 
     Any thread may log. The thread that runs the handler calls ``begin``.
+
+    :param frames: where events are written whole; ``sys.stdout`` without.
     """
 
-    def __init__(self, *, is_json: bool = False) -> None:
+    def __init__(self, *, is_json: bool = False, frames: FrameSink | None = None) -> None:
         super().__init__()
         self._is_json = is_json
+        self._frames = frames
         self._request_id = ""
         self._tenant_id: str | None = None
         self.setFormatter(JsonFormatter() if is_json else TextFormatter())
@@ -85,23 +94,33 @@ class LambdaLog(logging.Handler):
         # Set on the record, as awslambdaric does: authors use %(aws_request_id)s in formats.
         record.__dict__.update(aws_request_id=self._request_id, tenant_id=self._tenant_id)
         try:
-            _write(self.format(record))
+            self._write(self.format(record))
         except Exception:
             self.handleError(record)
 
     def write_error(self, report: ErrorReport) -> None:
         """Log an error that ended an invocation, or Init.
 
-        In text the lines are plain; awslambdaric joins them with carriage returns, which keeps
-        them one event in CloudWatch and unreadable in a terminal.
+        It is one event where Lambda takes frames, its lines indented with spaces that do not
+        break, as by awslambdaric. Else the lines are plain; awslambdaric joins them with carriage
+        returns, which are unreadable in a terminal.
         """
         if self._is_json:
             now = time.strftime(_JSON_TIME, time.gmtime())
             text = _to_json({"timestamp": now, "level": "ERROR", **report.as_dict()})
         else:
             text = _error_text(report)
+            if self._frames is not None:
+                text = _INDENT.sub(lambda indent: NO_BREAK * len(indent[0]), text)
         with contextlib.suppress(*_STREAM_IS_GONE):
-            _write(text)
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._frames is not None:
+            self.flush()  # what was printed before stays before
+            self._frames.write(text + "\n")
+        else:
+            _print(text)
 
     def flush(self) -> None:
         """Hand over what was printed without a line break at its end."""
@@ -110,8 +129,8 @@ class LambdaLog(logging.Handler):
                 stream.flush()
 
 
-def start_logging(environ: Mapping[str, str]) -> LambdaLog:
-    """Send the root logger to standard output, and every printed line on at once.
+def start_logging(environ: MutableMapping[str, str]) -> LambdaLog:
+    """Send the root logger to Lambda's log, and every printed line on at once.
 
     AWS_LAMBDA_LOG_FORMAT (Text or JSON) and AWS_LAMBDA_LOG_LEVEL are honoured.
 
@@ -120,7 +139,8 @@ def start_logging(environ: Mapping[str, str]) -> LambdaLog:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    log = LambdaLog(is_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON")
+    is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    log = LambdaLog(is_json=is_json, frames=FrameSink.of(environ, is_json=is_json))
     root = logging.getLogger()
     root.addHandler(log)
     level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
@@ -131,7 +151,7 @@ def start_logging(environ: Mapping[str, str]) -> LambdaLog:
     return log
 
 
-def _write(text: str) -> None:
+def _print(text: str) -> None:
     # One call, so that lines of several threads stay whole. Half a surrogate pair in somebody's
     # message is no reason to lose the message.
     sys.stdout.write((text + "\n").encode(errors="backslashreplace").decode())

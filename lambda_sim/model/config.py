@@ -35,6 +35,7 @@ INITIALIZATION_TYPES = (
     "snap-start",
     "lambda-managed-instances",
 )
+BYTES_PER_MB = 1024 * 1024
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -238,6 +239,11 @@ class SimulatorConfig:
         """The ARN of the runtime's version, which AWS ends in a digest."""
         digest = hashlib.sha256(self.runtime_version.encode()).hexdigest()
         return f"arn:{partition(self.region)}:lambda:{self.region}::runtime:{digest}"
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """What the processes may use together; None where the rules set no limit."""
+        return self.memory_size_mb * BYTES_PER_MB if self.rules.enforces_memory else None
 
     @property
     def is_snap_start(self) -> bool:

@@ -81,6 +81,17 @@ class ManagedProcess:
         """Whether the signal that ended it left a core file."""
         return self._group.dumped_core
 
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether it ended because the environment used more memory than the function has.
+
+        Either it was killed for that itself, or one of its descendants was and it ended with the
+        status that passes this on: 137 of a shell, or SIGKILL. False while it runs.
+
+        AWS: *Configure Lambda function memory*; ``Runtime.OutOfMemory`` in platform.report.
+        """
+        return self._group.ran_out_of_memory
+
     def poll(self) -> int | None:
         """The exit status if it ended, without waiting."""
         return self.returncode
@@ -105,6 +116,7 @@ class ManagedProcess:
 
     def kill(self) -> None:
         """End it and its descendants now: SIGKILL."""
+        self._group.end()
         self._group.kill()
 
     def close(self, grace: float = GRACE) -> None:

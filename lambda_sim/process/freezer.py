@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import psutil
@@ -12,11 +11,9 @@ import psutil
 from lambda_sim.errors import FreezeError
 from lambda_sim.process import tree
 from lambda_sim.process.group import ProcessGroup
-from lambda_sim.sync import NEVER, Monitor
+from lambda_sim.process.turns import Turns
 
 __all__ = ["Freezer"]
-
-TURN = "turn"
 
 STOP_TIME = 0.5
 """Seconds that a freeze waits for signals to be obeyed; only a process stuck in the kernel, or
@@ -30,9 +27,8 @@ class Freezer:
     """
 
     def __init__(self) -> None:
-        self._monitor = Monitor()
-        # Guarded by _monitor:
-        self._is_busy = False
+        # Never long: a few signals, and the bounded look whether they were obeyed.
+        self._turns = Turns()
         # Touched only by the thread whose turn it is, all of it:
         self._is_closed = False
         self._foreign: dict[int, psutil.Process] = {}
@@ -53,7 +49,7 @@ class Freezer:
         found = tree.process(pid)
         if found is None or not tree.is_alive(found):
             raise FreezeError(f"no process {pid}")
-        with self._turn():
+        with self._turns.next():
             self._foreign[pid] = found
 
     def freeze(self, groups: Iterable[ProcessGroup]) -> int:
@@ -61,7 +57,7 @@ class Freezer:
 
         :raises FreezeError: some could not be stopped; all others are.
         """
-        with self._turn():
+        with self._turns.next():
             if self._is_closed:
                 return 0
             stopped: set[int] = set()
@@ -81,19 +77,19 @@ class Freezer:
 
         :raises FreezeError: some could not be woken; all others are.
         """
-        with self._turn():
+        with self._turns.next():
             refused = self._wake_all()
         _raise_if(refused, "thaw")
 
     def release(self, groups: Iterable[ProcessGroup]) -> None:
         """Wake some that are being ended, after any freeze that is under way."""
-        with self._turn():
+        with self._turns.next():
             for group in groups:
                 group.release()
 
     def close(self) -> None:
         """Thaw, and freeze nothing from now on."""
-        with self._turn():
+        with self._turns.next():
             self._is_closed = True
             refused = self._wake_all()
         _raise_if(refused, "thaw")
@@ -149,19 +145,6 @@ class Freezer:
             except PermissionError as error:
                 refused.append(f"{group.pid}: {error.strerror}")
         return refused
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with self._monitor as monitor:
-            # Never long: a turn is a few signals, and the bounded look whether they were obeyed.
-            monitor.wait_until(TURN, lambda: None if self._is_busy else True, NEVER, what="a turn")
-            self._is_busy = True
-        try:
-            yield
-        finally:
-            with self._monitor as monitor:
-                self._is_busy = False
-                monitor.changed(TURN)
 
 
 def _family(root: psutil.Process) -> list[psutil.Process]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from lambda_sim.process import tree
-from lambda_sim.process.memory import PeakMemory
+from lambda_sim.process.memory import TreeMemory, Usage
 from lambda_sim.sync import NEVER, Deadline, Monitor
 
 __all__ = ["ProcessGroup"]
@@ -39,14 +39,17 @@ class ProcessGroup:
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self.pid = popen.pid
         self._popen = popen
-        self._memory = PeakMemory(popen.pid)
+        self._memory = TreeMemory(popen.pid)
         self._monitor = Monitor()
         # Guarded by _monitor, all of it:
         self._claims = 0
         self._is_reaped = False
         self._is_ending = False
+        self._is_leader_starved = False
+        self._are_others_starved = False
         self._returncode: int | None = None
         self._dumped_core = False
+        self._ran_out_of_memory = False
         self._strays: dict[int, psutil.Process] = {}
 
     @property
@@ -60,6 +63,12 @@ class ProcessGroup:
         """Whether the signal that ended it left a core file."""
         with self._monitor:
             return self._dumped_core
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether it ended because one of its tree was killed for want of memory."""
+        with self._monitor:
+            return self._ran_out_of_memory
 
     def wait(self, deadline: Deadline, what: str) -> int:
         """Block until the exit status is known."""
@@ -120,6 +129,24 @@ class ProcessGroup:
             with suppress(psutil.Error):
                 stray.kill()
 
+    def starve(self, pid: int) -> psutil.Process | None:
+        """Kill one process of the tree for want of memory, stopped or not; None if it is gone."""
+        with self._claimed() as is_ours:
+            # Known before it is looked for in the tree: what is found there is what was known.
+            known = tree.process(pid) if is_ours else None
+            if known is None or not (pid == self.pid or pid in self.descendants()):
+                return None
+            with self._monitor:  # before it can be seen to end
+                if pid == self.pid:
+                    self._is_leader_starved = True
+                else:
+                    self._are_others_starved = True
+            try:
+                known.kill()
+            except psutil.Error:
+                return None
+        return known
+
     # Relatives
 
     def members(self) -> list[int]:
@@ -155,10 +182,15 @@ class ProcessGroup:
             below = tree.descendants([self.pid, *known] if is_ours else known)
         return [*known, *below], known
 
+    def memory(self) -> list[Usage]:
+        """What each process of the tree uses now; strays that lost their parents are not asked."""
+        with self._claimed() as is_ours:
+            return self._memory.look() if is_ours else []
+
     def peak_bytes(self) -> int:
         """The greatest memory that the tree was seen to have."""
-        with self._claimed() as is_ours:
-            return self._memory.measure() if is_ours else self._memory.peak
+        self.memory()
+        return self._memory.peak
 
     # The end, all of it called by the one worker that watches this child
 
@@ -180,6 +212,11 @@ class ProcessGroup:
         self._memory.close()
         with self._monitor as monitor:
             self._returncode = code
+            # A shell says 128 more than the signal that ended its child.
+            is_passed_on = self._are_others_starved and not self._is_ending
+            self._ran_out_of_memory = (self._is_leader_starved and code == -KILL) or (
+                is_passed_on and code in (-KILL, 128 + KILL)
+            )
             monitor.changed(END)
 
     def abandon(self) -> None:

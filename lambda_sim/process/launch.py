@@ -5,20 +5,35 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 from lambda_sim.errors import BinaryNotFound, SpawnFailed
 from lambda_sim.model.process import ProcessConfig
+from lambda_sim.process.frames import LOG_FD
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["find_program", "launch"]
 
+LAMBDAS_NUMBER = 62
+"""The descriptor for log frames that Lambda's Java and .NET are given."""
+
 
 def launch(
-    config: ProcessConfig, environment: Mapping[str, str], *, is_heard: bool
+    config: ProcessConfig,
+    environment: Mapping[str, str],
+    *,
+    is_heard: bool,
+    has_log_frames: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a command as the leader of a process group of its own.
 
     :param is_heard: its output comes through pipes; else it goes to our own streams.
+    :param has_log_frames: it is told of a descriptor for log frames, which come out of the pipe
+        of its stdout, between the lines.
     :raises BinaryNotFound: the command names no executable file.
     :raises SpawnFailed: the system refused to start it.
     """
@@ -27,18 +42,27 @@ def launch(
         raise SpawnFailed(f"{word}: the working directory {config.cwd!r} is not there")
     program = find_program(word, environment.get("PATH", os.defpath), config.cwd)
     output = subprocess.PIPE if is_heard else None
-    try:
+
+    def start(
+        env: Mapping[str, str], stdout: int | None, pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             config.words,
             bufsize=0,
             executable=program,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=stdout,
             stderr=output,
             cwd=config.cwd,
-            env=dict(environment),
+            env=dict(env),
             process_group=0,
+            pass_fds=pass_fds,
         )
+
+    try:
+        if has_log_frames:
+            return _with_log_frames(start, environment)
+        return start(environment, output)
     except FileNotFoundError as error:
         # The file is there, as was just seen.
         why = "the interpreter in its first line, or its loader, does not exist"
@@ -47,6 +71,39 @@ def launch(
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         # In small letters, as Lambda words it.
         raise SpawnFailed(f"{word}: {why[:1].lower()}{why[1:]}") from error
+
+
+def _with_log_frames(
+    start: Callable[..., subprocess.Popen[bytes]], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start it with a second way into the pipe of its stdout.
+
+    One pipe, so that what it prints and what it logs stay in the order they were written in.
+    """
+    with ExitStack() as undo:
+        reader, writer = os.pipe()
+        stdout = undo.enter_context(open(reader, "rb", buffering=0))
+        with ExitStack() as ours:
+            ours.callback(os.close, writer)
+            frames = _second_way(writer)
+            ours.callback(os.close, frames)
+            popen = start({**environment, LOG_FD: str(frames)}, writer, (frames,))
+        undo.pop_all()
+    popen.stdout = stdout
+    return popen
+
+
+def _second_way(writer: int) -> int:
+    """Another descriptor of a pipe's end, with Lambda's number for it if that is free."""
+    try:
+        # Opened, not copied: a runtime that makes its stdout non-blocking means only that.
+        frames = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY)
+    except OSError:
+        frames = os.dup(writer)
+    try:
+        return fcntl.fcntl(frames, fcntl.F_DUPFD_CLOEXEC, LAMBDAS_NUMBER)
+    finally:
+        os.close(frames)
 
 
 def find_program(word: str, search_path: str, cwd: str | None) -> str:

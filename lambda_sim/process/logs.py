@@ -7,9 +7,10 @@ import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, Protocol
 
 from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.frames import FrameCutter
 from lambda_sim.process.lines import LineCutter
 from lambda_sim.sync import Monitor, Worker
 
@@ -29,6 +30,17 @@ NOTHING = bytes(4)
 JOIN_TIME = 5.0
 
 
+class Cutter(Protocol):
+    """Cuts bytes into lines, or into other events."""
+
+    @property
+    def has_rest(self) -> bool: ...
+
+    def feed(self, data: bytes) -> Iterator[str]: ...
+
+    def flush(self) -> Iterator[str]: ...
+
+
 class Pipe:
     """Our end of a child's stdout or stderr.
 
@@ -39,17 +51,24 @@ class Pipe:
     """
 
     def __init__(
-        self, child: ManagedProcess, file: IO[bytes], copy_to: str | None, on_line: OnLine
+        self,
+        child: ManagedProcess,
+        file: IO[bytes],
+        copy_to: str | None,
+        on_line: OnLine,
+        cutter: Cutter,
     ) -> None:
         self.child = child
         self.fd = file.fileno()
         os.set_blocking(self.fd, False)
         self._copy_to = copy_to
+        # A frame need not end in a newline, and what is printed after it is not its last line.
+        self._copies_whole_lines = isinstance(cutter, FrameCutter)
         self._on_line = on_line
         self._reading = Monitor()
         # Guarded by _reading, all of it:
         self._file = file
-        self._lines = LineCutter()
+        self._lines = cutter
         self._is_busy = False
 
     def may_owe(self, *, flush: bool) -> bool:
@@ -118,7 +137,8 @@ class Pipe:
             except Exception as error:  # the other lines are not lost for it
                 failure = failure or error
             if self._copy_to is not None:
-                _copy(line, self._copy_to)
+                is_open = self._copies_whole_lines and not line.endswith("\n")
+                _copy(f"{line}\n" if is_open else line, self._copy_to)
         if failure is not None:
             raise failure
 
@@ -144,11 +164,27 @@ class Output:
     def start(self) -> None:
         self._worker.start()
 
-    def add(self, child: ManagedProcess, files: Iterable[IO[bytes] | None], *, copy: bool) -> None:
-        """Listen to a new child's stdout and stderr."""
+    def add(
+        self,
+        child: ManagedProcess,
+        files: Iterable[IO[bytes] | None],
+        *,
+        copy: bool,
+        has_frames: bool = False,
+    ) -> None:
+        """Listen to a new child's stdout and stderr.
+
+        :param copy: its lines go to our own streams, too.
+        :param has_frames: log frames come between the lines of its stdout.
+        """
         pipes = tuple(
-            Pipe(child, file, name if copy else None, self._on_line)
-            for name, file in zip(("stdout", "stderr"), files, strict=True)
+            Pipe(child, file, name if copy else None, self._on_line, cutter)
+            for name, file, cutter in zip(
+                ("stdout", "stderr"),
+                files,
+                (FrameCutter() if has_frames else LineCutter(), LineCutter()),
+                strict=True,
+            )
             if file is not None
         )
         with self._monitor:

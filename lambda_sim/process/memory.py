@@ -1,9 +1,11 @@
-"""The peak memory of one child and its descendants."""
+"""What one child and its descendants use of memory, and the most they were seen to use."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+from typing import NamedTuple
 
 import psutil
 
@@ -13,13 +15,37 @@ from lambda_sim.sync import Monitor
 if sys.platform == "linux":
     import resource
 
-__all__ = ["PeakMemory"]
+__all__ = ["TreeMemory", "Usage"]
 
 STATUS_BYTES = 8_192
 
+# They stand together in this order.
+FIGURES = re.compile(
+    rb"\nVmHWM:\s+(\d+) kB\nVmRSS:\s+\d+ kB"
+    rb"\nRssAnon:\s+(\d+) kB\nRssFile:\s+(\d+) kB\nRssShmem:\s+(\d+) kB"
+)
 
-class PeakMemory:
-    """The greatest memory that a child's tree was ever seen to have, in bytes.
+
+class Usage(NamedTuple):
+    """The resident memory of one process when it was looked at, in bytes."""
+
+    pid: int
+    peak: int
+    """The most there ever was of all kinds together."""
+    anonymous: int
+    shared: int
+    """Of no file, and made to be shared."""
+    file: int
+    """Pages of files, which the kernel takes back when it needs them."""
+
+    @property
+    def held(self) -> int:
+        """What can't be taken back."""
+        return self.anonymous + self.shared
+
+
+class TreeMemory:
+    """What a child's tree uses, and the greatest memory it was ever seen to have.
 
     On Linux the kernel keeps a high-water mark of resident memory for each process. What is summed
     is the marks of those alive when asked, so no peak of theirs is missed, though theirs need not
@@ -44,9 +70,11 @@ class PeakMemory:
         with self._monitor:
             return self._peak
 
-    def measure(self) -> int:
-        """Look again; the peak including what is seen now."""
-        return self._seen(self._high_water_marks() if self._files else self._resident())
+    def look(self) -> list[Usage]:
+        """Each process of the tree that has memory now."""
+        found = self._from_kernel() if self._files else self._from_psutil()
+        self._seen(sum(usage.peak for usage in found))
+        return found
 
     def account(self, max_rss_kb: int) -> None:
         """Take the kernel's account of a child that ended: the largest single process of its tree.
@@ -64,15 +92,14 @@ class PeakMemory:
         for fd in files:
             os.close(fd)
 
-    def _seen(self, size: int) -> int:
+    def _seen(self, size: int) -> None:
         with self._monitor:
             self._peak = max(self._peak, size)
-            return self._peak
 
-    def _high_water_marks(self) -> int:
+    def _from_kernel(self) -> list[Usage]:
         status_file, children_file = self._files
         status = os.pread(status_file, STATUS_BYTES, 0)
-        total = _high_water_mark(status)
+        found = _read(self._pid, status)
         if b"\nThreads:\t1\n" in status:
             below = [int(pid) for pid in os.pread(children_file, STATUS_BYTES, 0).split()]
         else:
@@ -80,19 +107,20 @@ class PeakMemory:
         if below:
             for pid in (*below, *tree.descendants(below)):
                 try:
-                    total += _high_water_mark(tree.read(f"/proc/{pid}/status"))
+                    found += _read(pid, tree.read(f"/proc/{pid}/status"))
                 except OSError:
                     continue  # it ended while we looked
-        return total
+        return found
 
-    def _resident(self) -> int:
-        total = 0
+    def _from_psutil(self) -> list[Usage]:
+        found = []
         for pid in (self._pid, *tree.descendants([self._pid])):
             try:
-                total += psutil.Process(pid).memory_info().rss
+                size = psutil.Process(pid).memory_info().rss
             except psutil.Error:
                 continue
-        return total
+            found.append(Usage(pid, peak=size, anonymous=size, shared=0, file=0))
+        return found
 
 
 def _kernel_files(pid: int) -> tuple[int, ...]:
@@ -108,7 +136,9 @@ def _kernel_files(pid: int) -> tuple[int, ...]:
     return tuple(files)
 
 
-def _high_water_mark(status: bytes) -> int:
-    """Bytes, from a line like ``VmHWM:      9876 kB``; a process that ended has none."""
-    start = status.find(b"VmHWM:")
-    return 0 if start < 0 else int(status[start + 6 : status.index(b"k", start)]) * 1024
+def _read(pid: int, status: bytes) -> list[Usage]:
+    """The figures of a process, none of one that ended."""
+    if (found := FIGURES.search(status)) is None:
+        return []
+    peak, anonymous, file, shared = (int(figure) * 1024 for figure in found.groups())
+    return [Usage(pid, peak, anonymous, shared, file)]

@@ -13,11 +13,14 @@ from lambda_sim.errors import ShuttingDown, SpawnFailed, WaitTimeout
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import tree
 from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.frames import LOG_FD
 from lambda_sim.process.freezer import Freezer
 from lambda_sim.process.group import ProcessGroup
 from lambda_sim.process.guard import Guard
 from lambda_sim.process.launch import launch
+from lambda_sim.process.limit import MemoryLimit
 from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
+from lambda_sim.process.lookout import Lookout
 from lambda_sim.process.surroundings import child_environment
 from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
 
@@ -51,21 +54,27 @@ class Member:
 
 @attrs.frozen(eq=False)
 class Staff:
-    """What the first child calls for: someone to listen, and a guard."""
+    """What the first child calls for: someone to listen, a guard, and a lookout if need be."""
 
     output: Output
     guard: Guard | None
+    lookout: Lookout | None
 
     @classmethod
-    def hire(cls, on_line: OnLine) -> Self:
+    def hire(cls, on_line: OnLine, limit: MemoryLimit | None) -> Self:
         with ExitStack() as undo:
             output = Output(on_line)
             undo.callback(output.close)
             if CAN_HEAR:
                 output.start()
             guard = Guard() if CAN_HEAR else None  # there is no /bin/sh where there is no poll
+            if guard is not None:
+                undo.callback(guard.close)
+            lookout = None if limit is None else Lookout(limit)
+            if lookout is not None:
+                lookout.start()
             undo.pop_all()
-            return cls(output, guard)
+            return cls(output, guard, lookout)
 
     def watch(self, group: int) -> None:
         if self.guard is not None:
@@ -80,6 +89,14 @@ class Staff:
             if self.guard is not None:
                 undo.callback(self.guard.close)
             undo.callback(self.output.close)
+            if self.lookout is not None:
+                undo.callback(self.lookout.close)
+
+    def raise_failure(self) -> None:
+        """Show what went wrong behind everybody's back."""
+        for worker in (self.output, self.lookout):
+            if worker is not None and worker.failure is not None:
+                raise worker.failure
 
 
 class LocalSandbox:
@@ -91,11 +108,20 @@ class LocalSandbox:
     :param on_line: told each line a child prints, in order for each of its streams, with no lock
         held but the stream's own. It must not stop or close anything.
     :param on_exit: told of each child that ended, after its last line, with no lock held.
+    :param memory_limit_bytes: what all processes and their descendants may hold together; beyond
+        it the largest is killed. None enforces nothing.
     """
 
-    def __init__(self, *, on_line: OnLine, on_exit: OnExit) -> None:
+    def __init__(
+        self, *, on_line: OnLine, on_exit: OnExit, memory_limit_bytes: int | None = None
+    ) -> None:
         self._on_line = on_line
         self._on_exit = on_exit
+        self._limit = (
+            None
+            if memory_limit_bytes is None
+            else MemoryLimit(memory_limit_bytes, self._live_groups)
+        )
         self._freezer = Freezer()
         self._monitor = Monitor()
         # Guarded by _monitor, all of it; the tuples are replaced, never changed, and reading one
@@ -117,12 +143,19 @@ class LocalSandbox:
         return [m.child for m in self._members if m.is_live and role in (None, m.child.role)]
 
     def spawn(
-        self, config: ProcessConfig, variables: Mapping[str, str], *, generation: int = 0
+        self,
+        config: ProcessConfig,
+        variables: Mapping[str, str],
+        *,
+        generation: int = 0,
+        has_log_frames: bool = False,
     ) -> ManagedProcess:
         """Start a process.
 
         :param variables: Lambda's own and the function's; those of the config win over them.
         :param generation: which start of the environment it belongs to; only kept with it.
+        :param has_log_frames: a runtime is told of a descriptor for log frames, each of which is
+            handed over as one line. Whoever set the variable for it already keeps their value.
         :raises BinaryNotFound: the command names no executable file.
         :raises SpawnFailed: the system refused to start it.
         :raises ShuttingDown: the sandbox is closed.
@@ -130,8 +163,10 @@ class LocalSandbox:
         AWS: *Using the Lambda Extensions API to create extensions*, Init phase.
         """
         environment = child_environment(variables, config)
+        is_runtime = config.role is ProcessRole.RUNTIME
+        has_frames = has_log_frames and is_runtime and CAN_HEAR and LOG_FD not in environment
         with self._place() as staff, ExitStack() as undo:
-            popen = launch(config, environment, is_heard=CAN_HEAR)
+            popen = launch(config, environment, is_heard=CAN_HEAR, has_log_frames=has_frames)
             staff.watch(popen.pid)  # before anything else: until now nobody guards it
             group = ProcessGroup(popen)
             undo.callback(group.reap)
@@ -140,7 +175,12 @@ class LocalSandbox:
             child = ManagedProcess(
                 config, group, lambda child, grace: self.stop([child], grace), generation
             )
-            staff.output.add(child, (popen.stdout, popen.stderr), copy=config.inherit_stdio)
+            staff.output.add(
+                child,
+                (popen.stdout, popen.stderr),
+                copy=config.inherit_stdio,
+                has_frames=has_frames,
+            )
             undo.callback(staff.output.finish, child)
             watcher = Worker(f"exit-{popen.pid}", lambda: self._watch(child, group, staff))
             watcher.start()
@@ -164,7 +204,7 @@ class LocalSandbox:
 
         AWS: *Understanding the Lambda execution environment lifecycle*.
         """
-        return self._freezer.freeze([member.group for member in self._members if member.is_live])
+        return self._freezer.freeze(self._live_groups())
 
     def thaw(self) -> None:
         """Let run what was frozen and still lives.
@@ -193,6 +233,20 @@ class LocalSandbox:
         """
         measured = self._measured
         return sum(member.group.peak_bytes() for member in measured) if measured else None
+
+    def enforce_memory(self) -> bool:
+        """Look at once whether the processes keep the memory limit; False without a limit.
+
+        A worker looks as well, every 20 milliseconds while they run. This is for moments that
+        count: it is cheap as long as they are far below the limit. ``MemoryLimit`` says what is
+        caught.
+
+        :returns: whether a process is being killed for it, by this look or an earlier one whose
+            victim is not seen to its end yet. Of a child, ``ran_out_of_memory`` tells the rest.
+
+        AWS: *Configure Lambda function memory*.
+        """
+        return self._limit is not None and self._limit.enforce()
 
     def stop(self, children: Iterable[object], grace: float) -> None:
         """End some together: thaw, SIGTERM to their groups, SIGKILL after the grace, reap.
@@ -263,7 +317,7 @@ class LocalSandbox:
     def _hire(self) -> Staff:
         """The staff: of two that are hired at one time, the first stays."""
         try:
-            mine = Staff.hire(self._on_line)
+            mine = Staff.hire(self._on_line, self._limit)
         except OSError as error:
             raise SpawnFailed(f"could not start what listens to processes: {error}") from error
         with self._monitor:
@@ -271,6 +325,9 @@ class LocalSandbox:
         if staff is not mine:
             mine.dismiss()
         return staff
+
+    def _live_groups(self) -> list[ProcessGroup]:
+        return [member.group for member in self._members if member.is_live]
 
     def _admit(self, new: Member) -> None:
         ended = [member for member in self._members if not member.is_live]
@@ -308,8 +365,7 @@ class LocalSandbox:
         staff = self._staff
         if staff is not None:
             staff.dismiss()
-            if staff.output.failure is not None:
-                raise staff.output.failure
+            staff.raise_failure()
 
     def _closed(self) -> None:
         with self._monitor as monitor:

@@ -54,6 +54,8 @@ class ProcessTestCase(unittest.TestCase):
 
 
 class SandboxTestCase(ProcessTestCase):
+    memory_limit_bytes: int | None = None
+
     def setUp(self) -> None:
         super().setUp()
         self.heard: list[tuple[ManagedProcess, str]] = []
@@ -61,7 +63,11 @@ class SandboxTestCase(ProcessTestCase):
         # Replaced by tests that listen otherwise.
         self.on_line: Callable[[ManagedProcess, str], None] = self.hear
         self.on_exit: Callable[[ManagedProcess], None] = self.exits.append
-        self.sandbox = LocalSandbox(on_line=self._on_line, on_exit=self._on_exit)
+        self.sandbox = LocalSandbox(
+            on_line=self._on_line,
+            on_exit=self._on_exit,
+            memory_limit_bytes=self.memory_limit_bytes,
+        )
         self.addCleanup(self.sandbox.close)
 
     def hear(self, child: ManagedProcess, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Touches so many megabytes, lets them go, says so, and stays if told to."""
+"""Touches so many megabytes, says so, and stays if told to; lets them go first unless it holds."""
 
 import sys
 import time
@@ -6,7 +6,8 @@ import time
 
 def main() -> None:
     held = bytearray(b"x") * (int(sys.argv[1]) << 20)
-    del held
+    if "hold" not in sys.argv:
+        del held
     print("fed", flush=True)
     if "stay" in sys.argv:
         time.sleep(600)

@@ -1,0 +1,34 @@
+"""One thread at a time, without a lock held while it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lambda_sim.sync import NEVER, Monitor
+
+__all__ = ["Turns"]
+
+TURN = "turn"
+
+
+class Turns:
+    """Lets threads act one after another, where acting is signals and files."""
+
+    def __init__(self) -> None:
+        self._monitor = Monitor()
+        # Guarded by _monitor:
+        self._is_busy = False
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """Wait for a turn; it ends with the block. A turn is short, so there is no deadline."""
+        with self._monitor as monitor:
+            monitor.wait_until(TURN, lambda: None if self._is_busy else True, NEVER, what="a turn")
+            self._is_busy = True
+        try:
+            yield
+        finally:
+            with self._monitor as monitor:
+                self._is_busy = False
+                monitor.changed(TURN)

@@ -1,0 +1,71 @@
+"""FS-04 and LOG-12: log events that runtimes hand over whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import unittest
+from typing import Any
+
+import psutil
+
+from lambda_sim import ProcessConfig, ProcessRole
+from tests.conformance.case import ConformanceTest
+from tests.raw import PATIENCE
+from tests.support import PROGRAMS, handler_runtime
+
+VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
+TRACEBACK = (
+    r"^\[ERROR\] ValueError: as asked\nTraceback \(most recent call last\):\n"
+    r"\u00a0\u00a0File \".*functions\.py\", line \d+, in trouble\n"
+    r"\u00a0\u00a0\u00a0\u00a0raise ValueError\(\"as asked\"\)$"
+)
+
+
+class LogFrameTest(ConformanceTest):
+    settings = {}  # noqa: RUF012
+
+    def printed_by(self, runtime: ProcessConfig) -> list[str]:
+        """What the log has of an invocation that raises."""
+        self.simulate(runtime=runtime)
+        self.simulator.invoke({"kind": "raise"}, timeout=PATIENCE)
+        return self.printed()
+
+    def assert_one_event(self, printed: list[Any]) -> None:
+        self.assertEqual(len(printed), 1, printed)
+        self.assertRegex(printed[0], TRACEBACK)
+
+    def test_log_12_a_traceback_is_one_event(self) -> None:
+        self.assert_one_event(self.printed_by(handler_runtime("functions.trouble")))
+
+    def test_log_12_a_traceback_of_awslambdaric_is_one_event(self) -> None:
+        if importlib.util.find_spec("awslambdaric") is None:
+            self.skipTest("awslambdaric is not installed")
+        command = [sys.executable, "-m", "awslambdaric", "functions.trouble"]
+        runtime = ProcessConfig(command, ProcessRole.RUNTIME, cwd=PROGRAMS, inherit_stdio=False)
+        self.assert_one_event(self.printed_by(runtime))
+
+    def test_fs_04_telemetry_has_the_event_as_it_was_written(self) -> None:
+        self.printed_by(handler_runtime("functions.trouble"))
+        record = self.telemetry("function")
+        self.assertEqual(record.count("\n"), 4)
+        self.assertTrue(record.endswith("\n"))
+
+    def test_fs_04_only_the_runtime_has_the_descriptor(self) -> None:
+        self.simulate()
+        given = {
+            role: psutil.Process(self.simulator.spawn_process(["sleep", "600"], role).pid).environ()
+            for role in ProcessRole
+        }
+        self.assertIn(VARIABLE, given[ProcessRole.RUNTIME])
+        self.assertNotIn(VARIABLE, given[ProcessRole.EXTENSION])
+
+    def test_fs_04_managed_instances_have_no_such_descriptor(self) -> None:
+        runtime = handler_runtime("functions.trouble")
+        self.simulate(initialization_type="lambda-managed-instances", runtime=runtime)
+        self.simulator.invoke({"kind": "raise"}, timeout=PATIENCE)
+        self.assertIn("Traceback (most recent call last):", self.printed())
+
+
+if __name__ == "__main__":
+    unittest.main()
