@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench score rie clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
@@ -21,6 +21,14 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# What is held of the contract, by us and by AWS's emulator, written into docs/fidelity.rst.
+score: $(VENV)/.installed
+	$(BIN)/python -m tests.conformance.score --write
+
+# AWS's emulator, into .cache: the suite compares the page with it if it is there.
+rie: $(VENV)/.installed
+	$(BIN)/python -m tests.conformance.score.rie
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache

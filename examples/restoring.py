@@ -19,7 +19,7 @@ def main():
     table = [n * n for n in range(1_000)]  # slow to make, and made once
     call("restore/next")  # the snapshot is taken here; what follows runs after each restore
     random.seed(os.urandom(16))  # else every restored environment would draw the same numbers
-    print("restored")
+    print("restored", flush=True)
     while True:
         headers, event = call("invocation/next")
         answer = json.dumps({"square": table[json.loads(event)["n"]]}).encode()

@@ -1,16 +1,17 @@
 """The answers with which Lambda refuses a request: status, error type and words, a class each.
 
 AWS: *Using the Lambda runtime API for custom runtimes*; *Using the Lambda Extensions API to create
-extensions*; *Lambda Telemetry API reference*. Words that the guide leaves out are those that AWS's
-own emulator answers with.
+extensions*; *Lambda Telemetry API reference*; *Using the Lambda Logs API*. Words that the guide
+leaves out are those that AWS's own emulator answers with.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lambda_sim.errors import WireError
 from lambda_sim.model.protocol import EXTENSION_ERROR_TYPE, MAX_EXTENSIONS, MAX_PAYLOAD_BYTES
+from lambda_sim.model.telemetry import SubscriptionApi
 
 NOT_ALLOWED = "State transition is not allowed"
 
@@ -202,13 +203,50 @@ class MissingHeader(WireError):
         super().__init__(f"{EXTENSION_ERROR_TYPE} not found")
 
 
-class SubscriptionClosed(WireError):
-    """A telemetry subscription after init."""
+class SubscriptionRefused(WireError):
+    """A subscription to an API that is not to be had; its type begins with the API's name."""
 
-    error_type = "Telemetry.SubscriptionClosed"
+    kind: ClassVar[str]
 
-    def __init__(self) -> None:
-        super().__init__("Telemetry API subscription is closed already")
+    def __init__(self, api: SubscriptionApi, message: str) -> None:
+        self.api = api
+        super().__init__(message)
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "errorType": f"{self.api.value}.{self.kind}"}
+
+
+class SubscriptionClosed(SubscriptionRefused):
+    """A subscription after init."""
+
+    kind = "SubscriptionClosed"
+
+    def __init__(self, api: SubscriptionApi) -> None:
+        super().__init__(api, f"{api.value} API subscription is closed already")
+
+
+class OtherApiSubscribed(SubscriptionRefused):
+    """A subscription of an extension that uses the other API. The words are ours: AWS's guide
+    says only that it is an error."""
+
+    kind = "OtherApiSubscribed"
+
+    def __init__(self, api: SubscriptionApi, other: SubscriptionApi) -> None:
+        super().__init__(
+            api,
+            f"{api.value} API subscription is refused: "
+            f"the extension is subscribed to the {other.value} API already",
+        )
+
+
+class ApiNotSupported(SubscriptionRefused):
+    """An API that this kind of environment does not have: AWS's emulator says it with a 202."""
+
+    status = 202
+    kind = "NotSupported"
+
+    def __init__(self, api: SubscriptionApi) -> None:
+        super().__init__(api, f"{api.value} API is not supported")
 
 
 class InvalidSubscription(WireError):
@@ -216,3 +254,9 @@ class InvalidSubscription(WireError):
 
     status = 400
     error_type = "ValidationError"
+
+
+class InvalidLogsSubscription(InvalidSubscription):
+    """The same of the Logs API."""
+
+    error_type = "Logs.ValidationError"

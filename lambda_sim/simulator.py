@@ -35,6 +35,7 @@ from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
 from lambda_sim.wire.credentials_api import CredentialsApi
 from lambda_sim.wire.extensions_api import ExtensionsApi
+from lambda_sim.wire.logs_api import LogsApi
 from lambda_sim.wire.runtime_api import RuntimeApi
 from lambda_sim.wire.server import WireServer
 from lambda_sim.wire.telemetry_api import TelemetryApi
@@ -548,10 +549,11 @@ class Simulator:
     def _routes(self) -> list[Any]:
         environment = self._environment
         return [
-            *RuntimeApi(environment, has_snapshots=self.config.is_snap_start).routes(),
+            *RuntimeApi(environment, self.config).routes(),
             *self._credentials_routes(),
             *ExtensionsApi(environment, self.config).routes(),
-            *TelemetryApi(environment, self.config.rules).routes(),
+            *TelemetryApi(environment, self.config).routes(),
+            *LogsApi(environment, self.config).routes(),
         ]
 
     def _credentials_routes(self) -> list[Any]:

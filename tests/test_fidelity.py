@@ -31,7 +31,7 @@ class FidelityTest(unittest.TestCase):
 
     def test_every_statement_has_a_row(self) -> None:
         rows = set(re.findall(r"^   \* - ([A-Z]+-\d+)$", self.page, re.MULTILINE))
-        numbered = re.findall(r"\btest_(rt|ex|te|lc|env|log)_(\d\d+)_", " ".join(self.tests))
+        numbered = re.findall(r"\btest_(rt|ex|te|lc|env|log|ric)_(\d\d+)_", " ".join(self.tests))
         shown = {f"{kind.upper()}-{number}" for kind, number in numbered}
         self.assertEqual(shown - rows, set())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import accumulate, takewhile
 from typing import Any
 
 from lambda_sim.model.invocation import decoded
@@ -34,11 +35,11 @@ def checked(told: Any) -> Cause | None:
     if not isinstance(told, dict):
         return None
     cause = {name: told[name] for name, fits in _PARTS.items() if fits(told.get(name))}
-    return next(_ever_smaller(cause)) if cause else None
+    return next(_small_enough(cause)) or None
 
 
-def _ever_smaller(cause: Cause) -> Iterator[Cause]:
-    """The first form of a cause that is small enough; the last one always is."""
+def _small_enough(cause: Cause) -> Iterator[Cause]:
+    """The forms of a cause that are, the fullest first. There always is one."""
     forms = [cause, *(_cropped(cause, share) for share in SHARES)]
     yield from (form for form in forms if _size(form) <= MAX_BYTES)
     texts = {name: cause[name] for name in ("working_directory", "message") if name in cause}
@@ -68,14 +69,16 @@ def _shortened(text: str) -> str:
     """As much of a text as fits, by the size of its JSON."""
     if _size(text) <= MAX_TEXT:
         return text
-    kept = text[:MAX_TEXT]
-    while _size(kept) > MAX_TEXT - len(ELLIPSIS):
-        kept = kept[: len(kept) * 9 // 10]
-    return kept + ELLIPSIS
+    room = MAX_TEXT - len(ELLIPSIS) - len('""')
+    sizes = accumulate(_size(character) - len('""') for character in text)
+    return text[: sum(1 for _ in takewhile(lambda size: size <= room, sizes))] + ELLIPSIS
 
 
 def _size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return len(_compact(value).encode("utf-8", "replace"))
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _filled(kind: type[Any]) -> Callable[[Any], bool]:

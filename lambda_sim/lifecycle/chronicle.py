@@ -54,15 +54,19 @@ class Chronicle:
     ) -> None:
         """Deliver to one more extension, from the start of this generation unless it is late."""
         wanted = subscription(extension)
-        again = extension.has_subscribed
+        again = extension.subscribed_to is not None
         state = "Already subscribed" if again and not replaces else "Subscribed"
         position = self.history.position if again or is_late else self._generation_begins
         self.tell(
             telemetry.Subscribed(
-                time=self._clock.time(), name=extension.name, state=state, types=wanted.types
+                time=self._clock.time(),
+                name=extension.name,
+                state=state,
+                types=wanted.types,
+                api=wanted.api,
             )
         )
-        extension.has_subscribed = True
+        extension.subscribed_to = wanted.api
         if not again or replaces:
             # Who subscribed already was sent the fact itself; who replaces it goes on from there.
             missed = [] if again else self.history.since(position)
@@ -156,6 +160,7 @@ class Chronicle:
                 time=record.started_at or self._clock.time(),
                 request_id=record.request_id,
                 trace_id=invocation.trace_id,
+                segment_id=record.segment_id,
                 tenant_id=invocation.tenant_id,
                 version=self._config.function_version,
                 function_arn=record.function_arn,

@@ -18,7 +18,7 @@ from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import LifecycleEvent, RegisteredExtension
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
-from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
+from lambda_sim.model.telemetry import LogsDropped, SubscriptionApi, TelemetrySubscription
 from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
 
 T = TypeVar("T")
@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 ANSWER_GRACE = 0.1
 """Seconds in which a runtime that has answered is expected back in Next: a caller who waits so
 long finds runtimeDone and report recorded."""
+
+
+DEATH_GRACE = 1.0
+"""Seconds after which who was killed for its memory has taken the runtime with it, or will not."""
 
 
 @runtime_checkable
@@ -51,6 +55,9 @@ class Gauges(Protocol):
     def peak_memory_bytes(self) -> int | None:
         """The most memory they used together; None when it can't be measured."""
 
+    def enforce_memory(self) -> bool:
+        """Whether one of them is being killed for using more than there is."""
+
 
 class NoGauges:
     """An environment without processes of its own."""
@@ -60,6 +67,9 @@ class NoGauges:
 
     def peak_memory_bytes(self) -> int | None:
         return None
+
+    def enforce_memory(self) -> bool:
+        return False
 
 
 class ExecutionEnvironment:
@@ -130,7 +140,8 @@ class ExecutionEnvironment:
         :raises InvalidStateTransition: the runtime may not ask now.
         :raises ShuttingDown: the environment closed.
         """
-        self._read_gauges(flush=True)
+        # Half a line is all there will be of it, unless another worker is still writing.
+        self._read_gauges(flush=self._machine.is_serial)
         if not poller.is_connected():
             raise PollerGone  # a runtime that was just ended asked with its last breath
         with self as machine:
@@ -154,6 +165,9 @@ class ExecutionEnvironment:
         :raises ShuttingDown: the environment closed.
         """
         self._read_gauges(flush=True)
+        if not poller.is_connected():
+            raise PollerGone  # a runtime that was just ended asked with its last breath
+        self._forget_dead_restore()
         with self as machine:
             machine.runtime_asks_restore(poller)
 
@@ -166,6 +180,14 @@ class ExecutionEnvironment:
                 self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "a restore")
             finally:
                 machine.runtime.leave_restore(poller)
+
+    def _forget_dead_restore(self) -> None:
+        """A restore/next whose connection broke, unnoticed yet, must not stand in the way."""
+        with self as machine:
+            parked = machine.runtime.restore_poll
+        if isinstance(parked, Poller) and not parked.is_connected():
+            with self as machine:
+                machine.runtime.leave_restore(parked)
 
     def give_back_restore(self) -> None:
         """The end of a restore/next did not reach the runtime."""
@@ -198,11 +220,27 @@ class ExecutionEnvironment:
             machine.add_chunk(record, chunk)
 
     def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
-        """Record the runtime's response, or that its last chunk came; the first answer wins."""
+        """Record the runtime's response, or that its last chunk came; the first answer wins.
+
+        :raises PollerGone: the runtime is killed for the memory it used, and answers no more.
+        """
         self._read_gauges(flush=False)
+        if self.gauges.enforce_memory():
+            self._await_death(record)
         with self as machine:
             self._refuse_closed_locked()
             machine.respond(record, content_type, body)
+
+    def _await_death(self, record: Record) -> None:
+        """A process is being killed: an answer counts only if the environment survives it."""
+        with self, suppress(WaitTimeout):
+            self._wait_locked(
+                record.request_id,
+                lambda: record.is_complete or None,
+                Deadline.after(DEATH_GRACE),
+                "a process out of memory to end",
+            )
+            raise PollerGone
 
     def fail(self, record: Record, failure: Failure) -> None:
         """Record that the invocation failed; the first answer wins."""
@@ -272,11 +310,14 @@ class ExecutionEnvironment:
             machine.registry.get(identifier)
 
     def subscribe(
-        self, identifier: str, subscription: Callable[[Extension], TelemetrySubscription]
+        self,
+        identifier: str,
+        api: SubscriptionApi,
+        subscription: Callable[[Extension], TelemetrySubscription],
     ) -> None:
         """An extension subscribes to telemetry."""
         with self as machine:
-            machine.subscribe(identifier, subscription)
+            machine.subscribe(identifier, api, subscription)
 
     def hung_up(self, poller: Poller) -> None:
         """A connection closed; whoever is parked on it leaves."""
@@ -435,6 +476,10 @@ class ExecutionEnvironment:
 
     def expire(self) -> None:
         """Do what is due by now."""
+        with self as machine:
+            next_at = machine.timers.next_at
+            if next_at is None or next_at > self._clock.monotonic():
+                return
         self._read_gauges(flush=True)
         with self as machine:
             machine.expire()

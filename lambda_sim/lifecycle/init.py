@@ -17,8 +17,6 @@ from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.sync import Clock
 
 FIRST = "init"
-TOLD_LATER = ("provisioned-concurrency", "snap-start")
-"""Whose init is reported during the first invocation, or after the restore."""
 SNAP_START = "snap-start"
 SUPPRESSED = "invoke"
 """The phase of an init that happens inside an invocation, and on its time."""
@@ -110,7 +108,8 @@ class Init:
         for extension in registry:
             self._chronicle.extension(extension.name, extension, "Ready")
         self._unreported_ms = self.duration_ms
-        if self._config.initialization_type not in TOLD_LATER:
+        # Lambda reports these during the first invocation, and after the restore.
+        if not (self._config.is_provisioned or self._config.is_snap_start):
             self.tell_report()
 
     def tell_report(self) -> None:

@@ -210,6 +210,7 @@ class Ledger:
                     "request_id", record.request_id, "an id that no unfinished invocation has"
                 )
             self._settled.remove(earlier)
+        self._late.pop(record.request_id, None)
         self._records[record.request_id] = record
         self.pending.append(record)
 
@@ -222,6 +223,10 @@ class Ledger:
     def is_late(self, request_id: str) -> bool:
         """Whether an answer comes after its invocation timed out; said once of each."""
         return self._late.pop(request_id, False)
+
+    def names_late(self, line: str) -> bool:
+        """Whether a line names an invocation that timed out, and whose runtime lives on."""
+        return any(request_id in line for request_id in self._late)
 
     def open_next(self) -> Record:
         """The oldest pending record, now open."""

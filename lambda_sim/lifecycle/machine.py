@@ -46,7 +46,7 @@ from lambda_sim.model.identifiers import RequestId
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessRole
 from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES, MAX_STREAMED_BYTES, RESTORE_TIMEOUT
-from lambda_sim.model.telemetry import Status, TelemetrySubscription
+from lambda_sim.model.telemetry import Status, SubscriptionApi, TelemetrySubscription
 from lambda_sim.sync import Clock
 
 
@@ -90,6 +90,8 @@ class Machine:
         self.frost = Frost(self.outbox)
         self.init_error: str | None = None
         self.is_ended = False
+        self.is_serial = config.rules.max_concurrency == 1 and not config.is_managed
+        """Whether a runtime that asks for Next is done with all it had."""
 
         self._clock = clock
         self._function_arn = config.function_arn
@@ -178,7 +180,7 @@ class Machine:
     def mark_initialized(self) -> None:
         """End the init phase by hand, and with it registration; telemetry says nothing of it."""
         if self.life in (Life.COLD, Life.STARTING):
-            self._is_initialized(Life.RUNNING)
+            self._is_initialized(Life.SNAPSHOT if self.config.is_snap_start else Life.RUNNING)
 
     def fail_init(self, failure: Failure) -> None:
         """The runtime reports that it can't start.
@@ -233,10 +235,13 @@ class Machine:
         """Restore the snapshot, as soon as there is one; an invocation does so by itself.
 
         :raises ConfigurationError: there are no snapshots of other initialization types.
+        :raises ShuttingDown: the environment ends.
         """
         if not self.config.is_snap_start:
             given = self.config.initialization_type
             raise ConfigurationError("initialization_type", given, "snap-start, to be restored")
+        if self._is_ending:
+            raise ShuttingDown("the simulator is shutting down and restores nothing")
         if self.life in (Life.COLD, Life.STARTING):
             self.snapshot.is_wanted = True
         elif self.life is Life.SNAPSHOT:
@@ -266,7 +271,7 @@ class Machine:
         :raises InvalidStateTransition: it asked for Next, or failed, already.
         """
         if self._current is not None:
-            raise refusals.InvalidStateTransition(self._runtime_state(), "RestoreReady")
+            raise refusals.InvalidStateTransition(self._runtime_state(), "Ready")
         self.runtime.ask_restore(poll)
         if self.life is Life.STARTING:
             self._runtime_is_initialized()
@@ -364,16 +369,22 @@ class Machine:
         self._crash(Failure(error_type=told, message=error_type))
 
     def subscribe(
-        self, identifier: str, subscription: Callable[[Extension], TelemetrySubscription]
+        self,
+        identifier: str,
+        api: SubscriptionApi,
+        subscription: Callable[[Extension], TelemetrySubscription],
     ) -> None:
         """An extension subscribes to telemetry; it is sent this init's events from their start.
 
-        :raises WireError: it is unknown, or init is over.
+        :raises WireError: it is unknown, it uses the other API, or init is over.
         """
         extension = self.registry.get(identifier)
         is_late = self.life not in (Life.STARTING, Life.COLD)
         if is_late and self.rules.subscriptions_close_with_init:
-            raise refusals.SubscriptionClosed
+            raise refusals.SubscriptionClosed(api)
+        other = extension.subscribed_to
+        if other is not None and other is not api:
+            raise refusals.OtherApiSubscribed(api, other)
         replaces = not self.rules.subscriptions_are_checked
         self.chronicle.subscribe(extension, subscription, is_late=is_late, replaces=replaces)
 
@@ -441,6 +452,8 @@ class Machine:
                 raise refusals.InvokeTimeout
             raise refusals.InvalidRequestId
         if not record.is_delivered or record.stage is not Stage.RUNNING:
+            if record.is_delivered and self.config.is_managed:
+                raise refusals.InvalidRequestId  # states are not asked for where there are many
             state = record.stage if record.is_delivered else Stage.QUEUED
             raise refusals.InvalidStateTransition(state.value, stage.value)
         if attempt_id is not None and attempt_id != record.attempt_id:
@@ -487,7 +500,8 @@ class Machine:
 
     def _refuse_late(self, record: Record) -> None:
         if record.is_complete:
-            raise refusals.InvalidRequestId
+            is_late = self.ledger.is_late(record.request_id)
+            raise refusals.InvokeTimeout if is_late else refusals.InvalidRequestId
 
     # --- Invocations ----------------------------------------------------------------------------
 
@@ -534,9 +548,9 @@ class Machine:
     def _may_dispatch(self) -> bool:
         if not self.ledger.pending or self.life is not Life.RUNNING or self._is_ending:
             return False
-        limit = self.rules.max_concurrency
-        if limit == 1:
+        if self.is_serial:
             return not self.ledger.open
+        limit = self.rules.max_concurrency
         busy = [one for one in self.ledger.open.values() if one.runtime_done is None]
         taken = sum(1 for one in busy if not one.is_delivered)
         return len(self.runtime.polls) > taken and (limit is None or len(busy) < limit)
@@ -588,7 +602,7 @@ class Machine:
             self.outbox.changed(record.request_id)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
-        if self.rules.runtime_done_at_response or self.rules.max_concurrency != 1:
+        if self.rules.runtime_done_at_response or not self.is_serial:
             self._runtime_done(record)
 
     def _runtime_done(self, record: Record) -> None:
@@ -647,9 +661,12 @@ class Machine:
     def _timed_out(self, record: Record) -> None:
         failure = failures.timed_out(record.timeout)
         if record.dispatched is None:
-            # It is the one whose suppressed init never ended.
-            self.init.failed(failure, record)
-            self._open(self.ledger.open_next())
+            # It is the one whose suppressed init never ended, or the restore that came after.
+            if self.life is Life.RESTORING:
+                self._restore_failed(failure)
+            else:
+                self.init.failed(failure, record)
+                self._open(self.ledger.open_next())
             record.dispatched = self.init.started
         elif not self.rules.timeout_ends_environment:
             self.ledger.expect_late(record)
@@ -721,6 +738,7 @@ class Machine:
         if self.life is Life.STARTING:
             self._init_failed(failure)
         elif self.life is Life.RESTORING:
+            failure = attrs.evolve(failure, in_restore=True)
             self._restore_failed(failure)
         self._reset(ShutdownReason.FAILURE, failure)
 
@@ -739,6 +757,8 @@ class Machine:
         """This generation ends, and with it all that is open. The first to say so is heard."""
         if self.life is Life.RESETTING:
             return
+        if self.config.is_managed:
+            reason = ShutdownReason.FAILURE  # there a timeout ends no environment
         self.frost.thaw()
         # First of all nothing more is dispatched.
         self.life = Life.RESETTING
@@ -807,6 +827,8 @@ class Machine:
         """A process wrote a line; it is the invocation's if only one is at work."""
         at_work = [one for one in self.ledger.open.values() if one.runtime_done is None]
         record = at_work[0] if len(at_work) == 1 else _named_in(message, at_work)
+        if self.ledger.names_late(message):
+            record = None
         self.chronicle.log(role, name, record, message, tail_of=record or self._init_serves())
 
     # --- Readings -------------------------------------------------------------------------------
@@ -829,7 +851,7 @@ class Machine:
     @property
     def _current(self) -> Record | None:
         """What a runtime that takes one invocation at a time is at."""
-        if self.rules.max_concurrency != 1:
+        if not self.is_serial:
             return None
         return next((one for one in self.ledger.open.values() if one.runtime_done is None), None)
 

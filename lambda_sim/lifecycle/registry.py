@@ -24,6 +24,7 @@ from lambda_sim.model.extension import (
 )
 from lambda_sim.model.identifiers import ExtensionId, is_uuid, new_id
 from lambda_sim.model.rules import Rules
+from lambda_sim.model.telemetry import SubscriptionApi
 
 Poll = object
 """A caller parked in Next: any object of its own."""
@@ -67,7 +68,7 @@ class Extension:
         self.queue: deque[tuple[InvokeEvent, Record] | ShutdownEvent] = deque()
         self.polls: set[Poll] = set()
         self.has_asked = False
-        self.has_subscribed = False
+        self.subscribed_to: SubscriptionApi | None = None
         self.farewell: Poll | None = None
         """The poll that took SHUTDOWN."""
         self.has_left = False
@@ -241,12 +242,12 @@ class Registry:
         return extension
 
     def _event(self, text: str, is_external: bool) -> EventType:
+        if not self._rules.extensions_see_invocations and not is_external:
+            raise refusals.NoEventsAllowed
         try:
             event = EventType(text)
         except ValueError:
             raise refusals.InvalidEventType(str(text)) from None
-        if not self._rules.extensions_see_invocations and not is_external:
-            raise refusals.NoEventsAllowed
         if event is EventType.INVOKE and not self._rules.extensions_see_invocations:
             raise refusals.InvalidEventType(text)
         limited = self._rules.internal_extensions_are_limited and not is_external

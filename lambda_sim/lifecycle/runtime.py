@@ -37,13 +37,14 @@ class Runtime:
         self.stage = RuntimeStage.STARTED
         self.polls: set[Poll] = set()
         """Those that wait in Next."""
-        self._restore_poll: Poll | None = None
+        self.restore_poll: Poll | None = None
+        """The one that waits to be restored."""
         self._outbox = outbox
 
     @property
     def parked(self) -> int:
         """How many of its calls wait, in Next or to be restored."""
-        return len(self.polls) + (self._restore_poll is not None)
+        return len(self.polls) + (self.restore_poll is not None)
 
     @property
     def is_initialized(self) -> bool:
@@ -83,11 +84,11 @@ class Runtime:
 
         :raises InvalidStateTransition: it asked for Next, or failed, already.
         """
-        is_again = self.stage is RuntimeStage.RESTORE_READY and self._restore_poll is None
+        is_again = self.stage is RuntimeStage.RESTORE_READY and self.restore_poll is None
         if self.stage is not RuntimeStage.STARTED and not is_again:
-            raise self.refuse(RuntimeStage.RESTORE_READY.value)
+            raise self.refuse("Ready")  # which is how AWS calls this way, too
         self.stage = RuntimeStage.RESTORE_READY
-        self._restore_poll = poll
+        self.restore_poll = poll
         self._outbox.changed(Topic.PARKED)
 
     def take_restore(self, poll: Poll, *, is_due: bool) -> bool:
@@ -95,7 +96,7 @@ class Runtime:
 
         :raises PollerGone: the runtime that waits was ended.
         """
-        if self._restore_poll is not poll:
+        if self.restore_poll is not poll:
             raise PollerGone
         if is_due:
             self.stage = RuntimeStage.RESTORING
@@ -108,21 +109,21 @@ class Runtime:
 
     def leave_restore(self, poll: Poll) -> None:
         """A restore/next ended, answered or not."""
-        if self._restore_poll is poll:
-            self._restore_poll = None
+        if self.restore_poll is poll:
+            self.restore_poll = None
             self._outbox.changed(Topic.PARKED)
 
     # --- Ends -----------------------------------------------------------------------------------
 
     def hung_up(self, poll: Poll) -> None:
         """A connection closed: who is parked on it leaves."""
-        if poll in self.polls or poll is self._restore_poll:
+        if poll in self.polls or poll is self.restore_poll:
             self._outbox.changed(Topic.RUNTIME_NEXT)
 
     def drop_polls(self) -> None:
         """Its process was ended: nobody is behind its calls any more."""
         self.polls.clear()
-        self._restore_poll = None
+        self.restore_poll = None
         self._outbox.changed(Topic.RUNTIME_NEXT)
 
     def start_over(self) -> None:
@@ -132,7 +133,7 @@ class Runtime:
         if self.polls:
             self.stage = RuntimeStage.READY
         else:
-            waits = self._restore_poll is not None
+            waits = self.restore_poll is not None
             self.stage = RuntimeStage.RESTORE_READY if waits else RuntimeStage.STARTED
 
     def start(self) -> None:

@@ -137,8 +137,9 @@ class SimulatorConfig:
     invocation_timeout: float = attrs.field(
         default=3.0, validator=checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
     )
-    init_timeout: float = attrs.field(
-        default=math.inf,  # until it is known what that is
+    _init_timeout: float = attrs.field(
+        default=math.inf,  # Lambda's own
+        repr=False,
         validator=checks.unless(
             math.inf, checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)
         ),
@@ -157,14 +158,16 @@ class SimulatorConfig:
         default=(), converter=_items, validator=_each(_pid)
     )
 
-    log_group_name: str = attrs.field(
+    _log_group_name: str = attrs.field(
         converter=_or_empty,
         default=None,
+        repr=False,
         validator=checks.checked(checks.header_text, checks.HEADER_TEXT),
     )
-    log_stream_name: str = attrs.field(
+    _log_stream_name: str = attrs.field(
         converter=_or_empty,
         default=None,
+        repr=False,
         validator=checks.checked(checks.header_text, checks.HEADER_TEXT),
     )
     instance_id: str = attrs.field(
@@ -212,22 +215,29 @@ class SimulatorConfig:
         converter=_items,
         validator=_each(_plays(ProcessRole.EXTENSION)),
     )
-    rules: Rules = attrs.field(default=AWS, validator=checks.kind(Rules, "AWS or RELAXED"))
+    _rules: Rules = attrs.field(
+        default=AWS, validator=checks.kind(Rules, "AWS or RELAXED"), repr=False
+    )
+
+    # What was given is kept apart from what follows, so that a changed copy derives it anew.
+    init_timeout: float = attrs.field(init=False)
+    log_group_name: str = attrs.field(init=False)
+    log_stream_name: str = attrs.field(init=False, eq=False)
+    rules: Rules = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         refuse_reserved(self.environment)
         if self.log_level is not None and self.log_format != "JSON":
             raise ConfigurationError("log_level", self.log_level, "None unless log_format is JSON")
-        rules = self.rules.for_instances(self.max_concurrency, is_managed=self.is_managed)
-        object.__setattr__(self, "rules", rules)
-        if self.init_timeout == math.inf:
-            object.__setattr__(self, "init_timeout", self._init_limit())
-        if not self.log_group_name:
-            object.__setattr__(self, "log_group_name", f"/aws/lambda/{self.function_name}")
-        if not self.log_stream_name:
-            today = datetime.now(UTC).strftime("%Y/%m/%d")
-            stream = f"{today}/[{self.function_version}]{uuid4().hex}"
-            object.__setattr__(self, "log_stream_name", stream)
+        limit = self._init_timeout
+        derived = {
+            "init_timeout": self._init_limit() if limit == math.inf else limit,
+            "log_group_name": self._log_group_name or f"/aws/lambda/{self.function_name}",
+            "log_stream_name": self._log_stream_name or self._new_log_stream(),
+            "rules": self._rules.for_instances(self.max_concurrency, is_managed=self.is_managed),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     @property
     def function_arn(self) -> str:
@@ -250,9 +260,17 @@ class SimulatorConfig:
         return self.initialization_type == "snap-start"
 
     @property
+    def is_provisioned(self) -> bool:
+        return self.initialization_type == "provisioned-concurrency"
+
+    @property
     def is_managed(self) -> bool:
         """Whether it is an environment of a managed instance."""
         return self.initialization_type == "lambda-managed-instances"
+
+    def _new_log_stream(self) -> str:
+        today = datetime.now(UTC).strftime("%Y/%m/%d")
+        return f"{today}/[{self.function_version}]{uuid4().hex}"
 
     def _init_limit(self) -> float:
         """AWS: *Understanding the Lambda execution environment lifecycle*, Init phase."""

@@ -45,7 +45,8 @@ MAX_STREAMED_BYTES: Final = 200 * 1024 * 1024
 the buffered limit stands. AWS: "Lambda quotas", Invocation payload."""
 
 MAX_REPORT_BYTES: Final = 1024 * 1024
-"""What a registration, a subscription or an error report of an extension may hold."""
+"""What a registration, a subscription or an error report of an extension may hold, and on managed
+instances the error of an invocation."""
 
 MAX_EXTENSIONS: Final = 10
 """External and internal together. AWS: "Lambda quotas"."""
@@ -86,6 +87,12 @@ LOG_TAIL_BYTES: Final = 4 * 1024
 
 SCHEMA_VERSIONS: Final = ("2022-07-01", "2022-12-13", "2025-01-29")
 """AWS: "Lambda Telemetry API Event schema reference"."""
+
+MANAGED_SCHEMA_VERSIONS: Final = ("2025-01-29",)
+"""Those that managed instances know. AWS: "Lambda Telemetry API Event schema reference"."""
+
+LOGS_SCHEMA_VERSIONS: Final = ("2020-08-15", "2021-03-18")
+"""AWS: "Using the Lambda Logs API", Subscribe; the first is the default."""
 
 SANDBOX_HOSTS: Final = ("sandbox.localdomain", "sandbox")
 """Names of the environment itself, in a telemetry destination."""

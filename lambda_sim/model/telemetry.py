@@ -9,9 +9,25 @@ from typing import Any, NamedTuple
 import attrs
 
 from lambda_sim.model.extension import EventType
-from lambda_sim.model.identifiers import ExtensionId, RequestId
+from lambda_sim.model.identifiers import ExtensionId, RequestId, trace_parts
 
 __all__ = ["LogRecord", "TelemetryEvent", "TelemetryEventType", "TelemetrySubscription"]
+
+
+class SubscriptionApi(Enum):
+    """The two ways to subscribe, by the names that AWS's words for them have."""
+
+    TELEMETRY = "Telemetry"
+    """AWS: *Lambda Telemetry API reference*."""
+    LOGS = "Logs"
+    """The one before it. AWS: *Using the Lambda Logs API*."""
+
+
+class DeliveryProtocol(Enum):
+    """How events travel. AWS: *Telemetry API reference*, Destination."""
+
+    HTTP = "HTTP"
+    TCP = "TCP"
 
 
 class TelemetryEventType(Enum):
@@ -55,9 +71,9 @@ class LogRecord:
 
 @attrs.frozen(kw_only=True)
 class TelemetrySubscription:
-    """Where an extension wants which events, and in what batches.
+    """Where an extension wants which events, in what form, and in what batches.
 
-    AWS: *Telemetry API reference*, Subscribe.
+    AWS: *Telemetry API reference*, Subscribe; *Using the Lambda Logs API*, Subscribe.
     """
 
     extension_id: ExtensionId
@@ -65,11 +81,16 @@ class TelemetrySubscription:
     types: frozenset[TelemetryEventType]
     host: str
     port: int
-    path: str
+    path: str = "/"
+    """Where HTTP delivers to; TCP has none."""
     max_items: int = 10_000
     max_bytes: int = 262_144
     timeout_ms: int = 1_000
     schema_version: str = "2022-12-13"
+    api: SubscriptionApi = SubscriptionApi.TELEMETRY
+    protocol: DeliveryProtocol = DeliveryProtocol.HTTP
+    method: str = "POST"
+    """How HTTP delivers: POST, or PUT if the Logs API was asked for it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -159,6 +180,7 @@ class Subscribed(Fact):
     name: str
     state: str
     types: frozenset[TelemetryEventType]
+    api: SubscriptionApi = SubscriptionApi.TELEMETRY
 
 
 @attrs.frozen(kw_only=True)
@@ -172,6 +194,11 @@ class InvocationFact(Fact):
     trace_id: str
     segment_id: str = ""
     tenant_id: str | None = None
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether X-Ray keeps the trace."""
+        return trace_parts(self.trace_id).get("Sampled") == "1"
 
 
 @attrs.frozen(kw_only=True)

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from lambda_sim.errors import BinaryNotFound, SpawnFailed
-from lambda_sim.model.process import ProcessConfig
+from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process.frames import LOG_FD
 
 if sys.platform != "win32":
     import fcntl
 
 __all__ = ["find_program", "launch"]
+
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+SHELL = "/bin/sh"
 
 LAMBDAS_NUMBER = 62
 """The descriptor for log frames that Lambda's Java and .NET are given."""
@@ -41,13 +44,14 @@ def launch(
     if config.cwd is not None and not os.path.isdir(config.cwd):
         raise SpawnFailed(f"{word}: the working directory {config.cwd!r} is not there")
     program = find_program(word, environment.get("PATH", os.defpath), config.cwd)
+    words, program = _wrapped(config, program, environment)
     output = subprocess.PIPE if is_heard else None
 
     def start(
         env: Mapping[str, str], stdout: int | None, pass_fds: Sequence[int] = ()
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            config.words,
+            words,
             bufsize=0,
             executable=program,
             stdin=subprocess.DEVNULL,
@@ -71,6 +75,20 @@ def launch(
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         # In small letters, as Lambda words it.
         raise SpawnFailed(f"{word}: {why[:1].lower()}{why[1:]}") from error
+
+
+def _wrapped(
+    config: ProcessConfig, program: str, environment: Mapping[str, str]
+) -> tuple[Sequence[str], str]:
+    """The words to start, and their program: a wrapper script of the function's starts the runtime.
+
+    AWS: *Modifying the runtime environment*, Wrapper scripts.
+    """
+    wrapper = environment.get(WRAPPER)
+    if not wrapper or config.role is not ProcessRole.RUNTIME:
+        return config.words, program
+    # By a shell, so that a script which is not there ends as it does at Lambda, with status 127.
+    return [SHELL, "-c", 'exec "$0" "$@"', wrapper, program, *config.words[1:]], SHELL
 
 
 def _with_log_frames(

@@ -1,23 +1,19 @@
-"""One subscriber's HTTP connection: a batch goes out, and is acknowledged or not."""
+"""A batch goes out over a link, as its subscription's protocol has it, and is taken or not."""
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from lambda_sim.model.protocol import JSON_TYPE
+from lambda_sim.model.telemetry import DeliveryProtocol
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection
-
     from lambda_sim.model.telemetry import TelemetrySubscription
+    from lambda_sim.telemetry.link import Link
 
-__all__ = ["Delivery", "Outcome"]
-
-PATIENCE_SECONDS = 2.0
-"""How long a listener may take to accept, to read or to answer."""
+__all__ = ["Outcome", "deliver"]
 
 MAX_ANSWER_BYTES = 64 * 1024
 
@@ -25,93 +21,59 @@ MAX_ANSWER_BYTES = 64 * 1024
 class Outcome(Enum):
     """What became of a batch."""
 
-    ACKNOWLEDGED = auto()
+    DELIVERED = auto()
+    """Acknowledged or, where nobody acknowledges, written."""
     FAILED = auto()
     REFUSED = auto()
     """Nobody listens there."""
 
 
-class Delivery:
-    """A connection that is kept alive between batches, and opened again when needed.
+def deliver(link: Link, subscription: TelemetrySubscription, events: list[bytes]) -> Outcome:
+    """Send a batch to where a subscription wants it. After a failure the link is closed.
 
-    One thread posts and closes; any may cut. No proxy is ever asked.
+    AWS: *Telemetry API reference*, Destination; *Using the Lambda Logs API*, Destination protocols.
     """
+    # Here, as it costs 24 ms that an environment without subscribers need not pay.
+    from http.client import HTTPException  # noqa: PLC0415
 
-    def __init__(self) -> None:
-        self._connection: HTTPConnection | None = None
-        self._socket: socket.socket | None = None
-        self._is_cut = False
-
-    def post(self, subscription: TelemetrySubscription, events: list[bytes]) -> Outcome:
-        """Send a batch as a JSON array, and wait for the answer; any 2xx acknowledges it.
-
-        AWS: *Telemetry API reference*, Destination.
-        """
-        # Here, as it costs 24 ms that an environment without subscribers need not pay.
-        from http.client import HTTPConnection, HTTPException  # noqa: PLC0415
-
-        outcome = Outcome.FAILED
-        try:
-            fresh = HTTPConnection(subscription.host, subscription.port, timeout=PATIENCE_SECONDS)
-            connection = self._connected(fresh)
-            body = b"[" + b",".join(events) + b"]"
-            headers = {"Content-Type": JSON_TYPE}
-            connection.request("POST", subscription.path or "/", body, headers)
-            with connection.getresponse() as response:
-                # The status is the answer; a body that breaks off must not bring a second post.
-                if 200 <= response.status < 300:
-                    outcome = Outcome.ACKNOWLEDGED
-                response.read(MAX_ANSWER_BYTES)
-                is_reusable = response.isclosed() and not response.will_close
-            if not is_reusable:
-                self.close()
-        except ConnectionRefusedError:
-            outcome = Outcome.REFUSED
-        except (OSError, HTTPException, ValueError):
-            self.close()
-        return outcome
-
-    def cut(self) -> None:
-        """End a post under way, and refuse any that follow."""
-        self._is_cut = True
-        # The other side looks at the flag after it has shown its socket: one of us sees the other.
-        if (open_socket := self._socket) is not None:
-            with suppress(OSError):
-                open_socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._socket = None
-
-    def _connected(self, fresh: HTTPConnection) -> HTTPConnection:
-        """The connection that was kept, if it still serves; or else the fresh one, opened."""
-        kept = self._connection
-        if kept is not None and (
-            (kept.host, kept.port) != (fresh.host, fresh.port) or _is_over(kept.sock)
-        ):
-            self.close()
-        if self._connection is None:
-            fresh.connect()
-            self._connection, self._socket = fresh, fresh.sock
-        if self._is_cut:
-            raise ConnectionAbortedError("cut")
-        return self._connection
-
-
-def _is_over(idle: socket.socket) -> bool:
-    """Whether the other side has hung up, or spoken out of turn.
-
-    Asked before a connection is used again, so that a batch is not sent into a closed one and
-    then, for want of an answer, once more.
-    """
     try:
-        idle.setblocking(False)
-        idle.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        idle.settimeout(PATIENCE_SECONDS)
-        return False
-    except OSError:
-        pass
-    return True
+        match subscription.protocol:
+            case DeliveryProtocol.HTTP:
+                return _request(link, subscription, events)
+            case DeliveryProtocol.TCP:
+                return _write(link, subscription, events)
+            case other:
+                assert_never(other)
+    except ConnectionRefusedError:
+        return Outcome.REFUSED
+    except (OSError, HTTPException, ValueError):
+        link.close()
+        return Outcome.FAILED
+
+
+def _request(link: Link, subscription: TelemetrySubscription, events: list[bytes]) -> Outcome:
+    """Post, or put, a JSON array; any 2xx acknowledges it."""
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415
+
+    client = HTTPConnection(subscription.host, subscription.port)
+    client.sock = link.connected((subscription.host, subscription.port))
+    body = b"[" + b",".join(events) + b"]"
+    headers = {"Content-Type": JSON_TYPE}
+    client.request(subscription.method, subscription.path or "/", body, headers)
+    with client.getresponse() as response:
+        # The status is the answer; a body that breaks off must not bring a second post.
+        is_taken = 200 <= response.status < 300
+        with suppress(OSError, HTTPException, ValueError):
+            response.read(MAX_ANSWER_BYTES)
+        is_reusable = response.isclosed() and not response.will_close
+    if not is_reusable:
+        link.close()
+    return Outcome.DELIVERED if is_taken else Outcome.FAILED
+
+
+def _write(link: Link, subscription: TelemetrySubscription, events: list[bytes]) -> Outcome:
+    """Write a line for each event. Nobody says that they were read."""
+    address = (subscription.host, subscription.port)
+    connection = link.connected(address, may_speak=True)
+    connection.sendall(b"\n".join(events) + b"\n")
+    return Outcome.DELIVERED

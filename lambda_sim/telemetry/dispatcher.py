@@ -20,7 +20,9 @@ from lambda_sim.model.telemetry import (
 from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline, Monitor, Worker
 from lambda_sim.telemetry import schema
 from lambda_sim.telemetry.buffers import Buffer, Drops
-from lambda_sim.telemetry.delivery import Delivery, Outcome
+from lambda_sim.telemetry.delivery import Outcome, deliver
+from lambda_sim.telemetry.link import Link
+from lambda_sim.telemetry.schema import Form
 
 __all__ = ["Dispatcher"]
 
@@ -38,7 +40,7 @@ _AT_ONCE = float("-inf")
 
 @attrs.frozen
 class _Round:
-    """What one post carries, and where to."""
+    """What one delivery carries, and where to."""
 
     subscription: TelemetrySubscription
     batch: list[bytes]
@@ -51,13 +53,13 @@ class _Round:
 class _Subscriber:
     """One extension's place: its subscription, what waits for it, and how its listener does.
 
-    Guarded by the dispatcher's monitor, but for `delivery`, which is the worker's.
+    Guarded by the dispatcher's monitor, but for `link`, which is the worker's.
     """
 
     def __init__(self, subscription: TelemetrySubscription) -> None:
         self.subscription = subscription
         self.buffer = Buffer(subscription)
-        self.delivery = Delivery()
+        self.link = Link()
         self.accepted = 0
         self.in_flight = 0
         self.failures = 0
@@ -87,7 +89,7 @@ class _Subscriber:
     def settle(self, sent: _Round, outcome: Outcome, now: float) -> None:
         self.in_flight = 0
         self.is_refused = outcome is Outcome.REFUSED
-        if outcome is Outcome.ACKNOWLEDGED:
+        if outcome is Outcome.DELIVERED:
             self.failures = 0
             self.retry_at = None
             self.told = sent.dropped
@@ -118,6 +120,9 @@ class _Subscriber:
 class Dispatcher:
     """Takes facts to whoever subscribed, in batches, each event once and in order.
 
+    A batch that was not taken goes again, whole, and then parts of it may come twice. Over TCP
+    nobody says that it was: what was written when the listener died is lost.
+
     A dead or slow subscriber delays nobody: each has a worker, and events that it is too slow
     for are dropped, oldest first. One thread hands in facts and subscriptions; any may close.
 
@@ -125,7 +130,7 @@ class Dispatcher:
     :param on_dropped: called by a worker, with no lock held, after events were dropped. The
         subscriber that lost them hears of it in front of its next batch, the others don't.
 
-    AWS: *Lambda Telemetry API reference*.
+    AWS: *Lambda Telemetry API reference*; *Using the Lambda Logs API*.
     """
 
     def __init__(
@@ -272,16 +277,16 @@ class Dispatcher:
         """Facts that anyone wants, encoded once for each form that is asked for, and shared."""
         streams = frozenset[TelemetryEventType]().union(*(one.types for one in targets.values()))
         asked = [(schema.stream_of(fact), fact) for fact in facts]
-        forms: dict[bool, _Encoded] = {}
+        forms: dict[Form, _Encoded] = {}
         found: dict[_Subscriber, _Encoded] = {}
         for one, subscription in targets.items():
-            version = subscription.schema_version
-            form = schema.carries_objects(self._config, version)
+            form = schema.form_of(subscription, self._config)
             if form not in forms:
                 forms[form] = [
-                    (stream, schema.encoded(fact, self._config, schema_version=version))
+                    (stream, event)
                     for stream, fact in asked
                     if stream in streams
+                    for event in schema.encoded_events(fact, self._config, form)
                 ]
             found[one] = forms[form]
         return found
@@ -291,10 +296,10 @@ class Dispatcher:
     def _work(self, subscriber: _Subscriber) -> None:
         try:
             while (sent := self._next_round(subscriber)) is not None:
-                outcome = subscriber.delivery.post(sent.subscription, self._events(sent))
+                outcome = deliver(subscriber.link, sent.subscription, self._events(sent))
                 self._settle(subscriber, sent, outcome)
         finally:
-            subscriber.delivery.close()
+            subscriber.link.close()
 
     def _next_round(self, subscriber: _Subscriber) -> _Round | None:
         """Wait until a batch is due, and take it; None when the subscription ended."""
@@ -336,7 +341,8 @@ class Dispatcher:
         untold = sent.untold
         if not untold.records or TelemetryEventType.PLATFORM not in sent.subscription.types:
             return sent.batch
-        return [schema.encoded(self._fact_of(untold), self._config), *sent.batch]
+        form = schema.form_of(sent.subscription, self._config)
+        return [*schema.encoded_events(self._fact_of(untold), self._config, form), *sent.batch]
 
     def _settle(self, subscriber: _Subscriber, sent: _Round, outcome: Outcome) -> None:
         with self._monitor as monitor:
@@ -358,7 +364,7 @@ class Dispatcher:
 def _see_off(leaving: Mapping[_Subscriber, Worker]) -> None:
     """Join workers that were told to end, and show what one of them raised."""
     for subscriber in leaving:
-        subscriber.delivery.cut()
+        subscriber.link.cut()
     for worker in leaving.values():
         worker.join()
     for worker in leaving.values():

@@ -12,7 +12,7 @@ from typing import Any
 from lambda_sim.model import protocol, telemetry
 from lambda_sim.model.config import LOG_LEVELS, SimulatorConfig
 from lambda_sim.model.extension import EventType
-from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.identifiers import RequestId, trace_parts
 from lambda_sim.model.invocation import decoded
 from lambda_sim.model.telemetry import (
     Fact,
@@ -27,13 +27,15 @@ from lambda_sim.telemetry import schema
 __all__ = ["log_records", "tail"]
 
 DEFAULT_LEVEL = "INFO"
+SUPPRESSED = "invoke"
+"""The phase of an init that happens inside an invocation."""
 
 
 def log_records(fact: Fact, config: SimulatorConfig) -> list[LogRecord]:
     """The log lines that a fact leaves, without their newlines; often none.
 
     The platform's lines are text or JSON after the config's log format; what processes write
-    passes as it is. There is no INIT_START line: it names a runtime version, and there is none.
+    passes as it is.
     """
     if isinstance(fact, LogLine):
         is_function = fact.source is TelemetryEventType.FUNCTION
@@ -123,22 +125,58 @@ def _start(fact: telemetry.Start, config: SimulatorConfig) -> list[str]:
 
 
 def _report(fact: telemetry.Report, config: SimulatorConfig) -> list[str]:
+    fields = [f"REPORT RequestId: {fact.request_id}", f"Duration: {fact.duration_ms:.2f} ms"]
+    if not config.is_managed:
+        fields += _costs(fact)
+    # The line of an invocation that did not fail, or whose handler did, ends in a tab at AWS.
+    fields += ([] if fact.by_runtime else _outcome(fact.status, fact.error_type)) or [""]
+    return [f"END RequestId: {fact.request_id}", "\t".join(fields), *_segment(fact)]
+
+
+def _costs(fact: telemetry.Report) -> list[str]:
     fields = [
-        f"REPORT RequestId: {fact.request_id}",
-        f"Duration: {fact.duration_ms:.2f} ms",
         f"Billed Duration: {fact.billed_duration_ms} ms",
         f"Memory Size: {fact.memory_size_mb} MB",
         f"Max Memory Used: {fact.max_memory_used_mb} MB",
     ]
     if fact.init_duration_ms is not None:
         fields.append(f"Init Duration: {fact.init_duration_ms:.2f} ms")
-    # The line of an invocation that did not fail, or whose handler did, ends in a tab at AWS.
-    fields += ([] if fact.by_runtime else _outcome(fact.status, fact.error_type)) or [""]
-    return [f"END RequestId: {fact.request_id}", "\t".join(fields)]
+    if fact.restore_duration_ms is not None:
+        fields.append(f"Restore Duration: {fact.restore_duration_ms:.2f} ms")
+    if fact.billed_restore_duration_ms is not None:
+        fields.append(f"Billed Restore Duration: {fact.billed_restore_duration_ms} ms")
+    return fields
+
+
+def _segment(fact: telemetry.Report) -> list[str]:
+    """The line that leads from the log to X-Ray."""
+    root = trace_parts(fact.trace_id).get("Root")
+    if not (root and fact.segment_id and fact.is_traced):
+        return []
+    return [f"XRAY TraceId: {root}\tSegmentId: {fact.segment_id}\tSampled: true"]
+
+
+def _runtime_version(config: SimulatorConfig) -> str:
+    version, arn = config.runtime_version, config.runtime_version_arn
+    return f"Runtime Version: {version}\tRuntime Version ARN: {arn}"
+
+
+def _init_start(fact: telemetry.InitStart, config: SimulatorConfig) -> list[str]:
+    """Once for an environment: an init inside an invocation has no line."""
+    return [] if fact.phase == SUPPRESSED else [f"INIT_START {_runtime_version(config)}"]
+
+
+def _restore_start(fact: telemetry.RestoreStart, config: SimulatorConfig) -> list[str]:
+    return [f"RESTORE_START {_runtime_version(config)}"]
+
+
+def _restore_report(fact: telemetry.RestoreReport, config: SimulatorConfig) -> list[str]:
+    fields = [f"RESTORE_REPORT Restore Duration: {fact.duration_ms:.2f} ms"]
+    return ["\t".join(fields + _outcome(fact.status, fact.error_type))]
 
 
 def _init_report(fact: telemetry.InitReport, config: SimulatorConfig) -> list[str]:
-    if fact.status is Status.SUCCESS and config.initialization_type == "on-demand":
+    if fact.status is Status.SUCCESS and not (config.is_snap_start or config.is_provisioned):
         return []
     fields = [f"INIT_REPORT Init Duration: {fact.duration_ms:.2f} ms", f"Phase: {fact.phase}"]
     return ["\t".join(fields + _outcome(fact.status, fact.error_type))]
@@ -154,20 +192,20 @@ def _extension(fact: telemetry.ExtensionSettled, config: SimulatorConfig) -> lis
 
 def _subscription(fact: telemetry.Subscribed, config: SimulatorConfig) -> list[str]:
     types = _listed(one.value.capitalize() for one in TelemetryEventType if one in fact.types)
-    return [f"TELEMETRY\tName: {fact.name}\tState: {fact.state}\tTypes: {types}"]
+    word = fact.api.value.upper()
+    return [f"{word}\tName: {fact.name}\tState: {fact.state}\tTypes: {types}"]
 
 
 _TEXT: dict[type[Fact], Callable[[Any, SimulatorConfig], list[str]]] = {
+    telemetry.InitStart: _init_start,
+    telemetry.InitReport: _init_report,
+    telemetry.RestoreStart: _restore_start,
+    telemetry.RestoreReport: _restore_report,
     telemetry.Start: _start,
     telemetry.Report: _report,
-    telemetry.InitReport: _init_report,
     telemetry.ExtensionSettled: _extension,
     telemetry.Subscribed: _subscription,
 }
-
-
-def _always(_fact: Fact, _config: SimulatorConfig) -> bool:
-    return True
 
 
 def _succeeded(fact: Any, _config: SimulatorConfig) -> bool:
@@ -180,10 +218,10 @@ def _is_ordinary_init(fact: Any, config: SimulatorConfig) -> bool:
 
 # What the JSON log leaves out: system events of level DEBUG, as its system level is INFO. Those
 # not named here are INFO or WARN. AWS: Configuring JSON and plain text log formats, System log
-# level event mapping, where platform.initStart is INFO only with a runtime version.
+# level event mapping.
 _DETAILS: dict[type[Fact], Callable[[Any, SimulatorConfig], bool]] = {
-    telemetry.InitStart: _always,
     telemetry.InitRuntimeDone: _succeeded,
     telemetry.InitReport: _is_ordinary_init,
+    telemetry.RestoreRuntimeDone: _succeeded,
     telemetry.RuntimeDone: _succeeded,
 }

@@ -21,6 +21,7 @@ from lambda_sim.simulator import Simulator
 from lambda_sim.sync import Monitor, Worker
 from lambda_sim.testing.inbox import Inbox, Json
 from lambda_sim.testing.receiver import TelemetryReceiver
+from lambda_sim.testing.tcp_receiver import TcpTelemetryReceiver
 
 __all__ = ["ScriptedExtension", "ScriptedRuntime"]
 
@@ -244,7 +245,7 @@ class ScriptedExtension(_Double):
 
     def subscribe(
         self,
-        destination: TelemetryReceiver | str,
+        destination: TelemetryReceiver | TcpTelemetryReceiver | str,
         types: Collection[str] = ("platform", "function", "extension"),
         buffering: Mapping[str, int] | None = None,
     ) -> None:
@@ -257,10 +258,14 @@ class ScriptedExtension(_Double):
 
         AWS: *Lambda Telemetry API reference*, Subscribe.
         """
-        url = destination if isinstance(destination, str) else destination.url
+        place: Json
+        if isinstance(destination, str):
+            place = {"protocol": "HTTP", "URI": destination}
+        else:
+            place = destination.destination
         asked = {
             "schemaVersion": "2022-12-13",
-            "destination": {"protocol": "HTTP", "URI": url},
+            "destination": place,
             "types": list(types),
             "buffering": dict(PROMPT if buffering is None else buffering),
         }

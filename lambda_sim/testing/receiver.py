@@ -18,7 +18,7 @@ __all__ = ["TelemetryReceiver"]
 
 
 class TelemetryReceiver:
-    """An HTTP listener on this machine that keeps the events posted to it.
+    """An HTTP listener on this machine that keeps the events posted, or put, to it.
 
     A context manager: entering starts to listen, leaving ends it. Any thread may call anything.
     It may be subscribed by a ScriptedExtension, or by a real one that is told the URL.
@@ -59,6 +59,14 @@ class TelemetryReceiver:
         return f"http://sandbox.localdomain:{self._server.address[1]}/"
 
     @property
+    def destination(self) -> Json:
+        """The same, as a subscription's body has it.
+
+        .. versionadded:: 0.1.0
+        """
+        return {"protocol": "HTTP", "URI": self.url}
+
+    @property
     def events(self) -> list[Json]:
         """Every event that was accepted, in order of arrival."""
         return self._inbox.events
@@ -92,7 +100,7 @@ class TelemetryReceiver:
 
     def _take(self, method: str, body: bytes) -> str:
         """The status that a request is answered with."""
-        if method != "POST":
+        if method not in ("POST", "PUT"):
             return "405 Method Not Allowed"
         if self._is_refused():
             return "500 Internal Server Error"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import ClassVar, Protocol
 from urllib.parse import parse_qs
 
@@ -161,7 +162,12 @@ class InvokeApi:
         invocation = self._invocation(call)
         if kind == "DryRun":
             return rendering.answer(204, b"", headers=_identity(invocation))
-        frames = _frames(self._environment.invoke_stream(invocation), wants_log)
+        stream = self._environment.invoke_stream(invocation)
+        # AWS, too, answers only when there is something to answer with.
+        first = next(stream, b"")
+        if stream.state is not None:
+            _refuse_unrestored(stream.state)
+        frames = _frames(chain([first], stream), stream, wants_log)
         headers = [*_identity(invocation), self._executed_version()]
         return rendering.streamed(frames, eventstream.CONTENT_TYPE, headers)
 
@@ -252,10 +258,10 @@ def _refuse_unrestored(state: InvocationState) -> None:
         raise SnapStartTimedOut if timed_out else SnapStartFailed
 
 
-def _frames(stream: InvocationStream, wants_log: bool) -> Iterator[bytes]:
+def _frames(pieces: Iterable[bytes], stream: InvocationStream, wants_log: bool) -> Iterator[bytes]:
     """A response's pieces as they come, and how it ended."""
     try:
-        for piece in stream:
+        for piece in pieces:
             if piece:
                 yield eventstream.event("PayloadChunk", piece, "application/octet-stream")
     except (ShuttingDown, WaitTimeout) as end:

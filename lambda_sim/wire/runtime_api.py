@@ -17,6 +17,7 @@ from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.model import protocol
+from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.identifiers import with_parent
 from lambda_sim.wire import rendering
 from lambda_sim.wire.application import Call, Route
@@ -34,14 +35,15 @@ UNTYPED = "application/octet-stream"
 
 
 class RuntimeApi:
-    """The endpoints that a runtime calls, over one environment.
+    """The endpoints that a runtime calls, over one environment. Those of SnapStart are unknown
+    paths without it."""
 
-    :param has_snapshots: whether those of SnapStart are there; else they are unknown paths.
-    """
-
-    def __init__(self, environment: ExecutionEnvironment, *, has_snapshots: bool = False) -> None:
+    def __init__(self, environment: ExecutionEnvironment, config: SimulatorConfig) -> None:
         self._environment = environment
-        self._has_snapshots = has_snapshots
+        self._has_snapshots = config.is_snap_start
+        self._max_error = (
+            protocol.MAX_REPORT_BYTES if config.is_managed else protocol.MAX_PAYLOAD_BYTES
+        )
 
     def routes(self) -> list[Route]:
         base = protocol.RUNTIME_API
@@ -97,7 +99,7 @@ class RuntimeApi:
     def error(self, call: Call) -> Answer:
         record = self._begin(call, Stage.REPORTING)
         try:
-            body = call.body(protocol.MAX_PAYLOAD_BYTES)
+            body = call.body(self._max_error)
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise

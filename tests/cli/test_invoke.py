@@ -23,7 +23,8 @@ class TestResult(CommandTestCase):
     def test_the_result_goes_to_standard_output_and_the_log_to_standard_error(self) -> None:
         status, out, err = self.invoke("echo", "--event", '{"a": 1}')
         self.assertEqual((0, b'{"a": 1}\n'), (status, out))
-        start, line, end, report = err.splitlines()
+        init, start, line, end, report = err.splitlines()
+        self.assertTrue(init.startswith("INIT_START Runtime Version: "), init)
         request_id = end.removeprefix("END RequestId: ")
         self.assertEqual(f"START RequestId: {request_id} Version: $LATEST", start)
         self.assertEqual("echo {'a': 1}", line)
@@ -39,7 +40,7 @@ class TestResult(CommandTestCase):
     def test_every_line_is_printed_once_and_in_order(self) -> None:
         _, out, err = self.invoke("count", "--event", "20000")
         self.assertEqual(b"null\n", out)
-        self.assertEqual([str(number) for number in range(20000)], err.splitlines()[1:-2])
+        self.assertEqual([str(number) for number in range(20000)], err.splitlines()[2:-2])
 
     def test_the_log_is_printed_as_it_comes(self) -> None:
         fifo = self.folder / "fifo"
@@ -71,6 +72,34 @@ class TestResult(CommandTestCase):
             types = [json.loads(line).get("type") for line in err.splitlines()]
             self.assertIn("platform.start", types)
             self.assertEqual("platform.report", types[-1])
+
+
+class TestKinds(CommandTestCase):
+    NAMES = ("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_MAX_CONCURRENCY")
+
+    def told(self, *words: str, **environ: str) -> list[str | None]:
+        """The type and the concurrency that the function's variables name."""
+        command = ("invoke", "--handler", "functions.environment", *words)
+        event = ("--event", json.dumps(self.NAMES))
+        result = self.run_command(*command, *event, **environ)
+        self.assertEqual(0, result.status, result.err)
+        return list(json.loads(result.out).values())
+
+    def test_every_kind_may_be_had(self) -> None:
+        for kind, concurrency in (
+            ("on-demand", None),
+            ("provisioned-concurrency", None),
+            ("snap-start", None),
+            ("lambda-managed-instances", "16"),
+        ):
+            with self.subTest(kind):
+                self.assertEqual([kind, concurrency], self.told("--initialization-type", kind))
+
+    def test_the_concurrency_may_be_had(self) -> None:
+        self.assertEqual(["on-demand", "2"], self.told("--max-concurrency", "2"))
+
+    def test_the_emulator_s_variable_is_for_serve(self) -> None:
+        self.assertEqual(["on-demand", None], self.told(AWS_LAMBDA_MAX_CONCURRENCY="3"))
 
 
 class TestFailures(CommandTestCase):
@@ -252,13 +281,14 @@ class TestJson(CommandTestCase):
         logs = told.pop("logs")
         assert isinstance(logs, list)
         self.assertEqual(
-            ["platform", "function", "platform", "platform"], [x["source"] for x in logs]
+            ["platform", "platform", "function", "platform", "platform"],
+            [x["source"] for x in logs],
         )
-        self.assertEqual("echo {'a': 1}", logs[1]["message"])
+        self.assertEqual("echo {'a': 1}", logs[2]["message"])
         self.assertIsNotNone(datetime.fromisoformat(logs[0]["time"]).tzinfo)
         for name in ("durationMs", "billedDurationMs", "initDurationMs", "maxMemoryUsedMB"):
             self.assertGreater(told.pop(name), 0)
-        self.assertIn(told.pop("requestId"), logs[0]["message"])
+        self.assertIn(told.pop("requestId"), logs[1]["message"])
         expected = {
             "status": "success",
             "statusCode": 200,

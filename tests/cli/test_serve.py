@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -161,6 +162,80 @@ class TestSettings(ServeTestCase):
                     self.assertEqual((3, b""), (status, out))
                     self.assertIn(f"lambda-sim: [Errno 98] can't listen on 127.0.0.1:{port}", err)
                     self.assertNotIn("Traceback", err)
+
+
+class TestKinds(ServeTestCase):
+    """Which kind of environment is served."""
+
+    def told(self, *words: str, **environ: str) -> tuple[str | None, str | None]:
+        """The type and the concurrency that the function's variables name."""
+        self.serve("--handler", "functions.environment", *words, **environ)
+        names = ("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_MAX_CONCURRENCY")
+        found = json.loads(self.post(json.dumps(names).encode()).body)
+        return found[names[0]], found[names[1]]
+
+    def test_it_is_on_demand_unless_something_else_is_said(self) -> None:
+        self.assertEqual(("on-demand", None), self.told())
+        self.assertEqual(("on-demand", None), self.told(AWS_LAMBDA_MAX_CONCURRENCY=""))
+
+    def test_every_kind_may_be_had(self) -> None:
+        for kind, concurrency in (
+            ("on-demand", None),
+            ("provisioned-concurrency", None),
+            ("snap-start", None),
+            ("lambda-managed-instances", "16"),
+        ):
+            with self.subTest(kind):
+                self.assertEqual((kind, concurrency), self.told("--initialization-type", kind))
+
+    def test_the_emulator_s_variable_makes_it_a_managed_instance(self) -> None:
+        told = self.told(AWS_LAMBDA_MAX_CONCURRENCY="3")
+        self.assertEqual(("lambda-managed-instances", "3"), told)
+
+    def test_the_option_changes_the_number_and_nothing_else(self) -> None:
+        self.assertEqual(("on-demand", "2"), self.told("--max-concurrency", "2"))
+        told = self.told("--max-concurrency", "2", AWS_LAMBDA_MAX_CONCURRENCY="3")
+        self.assertEqual(("on-demand", "2"), told)
+
+    def test_a_kind_that_was_asked_for_stays(self) -> None:
+        words = ("--initialization-type", "on-demand")
+        self.assertEqual(("on-demand", "3"), self.told(*words, AWS_LAMBDA_MAX_CONCURRENCY="3"))
+
+    def test_wrong_usage_names_the_option_or_the_variable(self) -> None:
+        serve = ("serve", "--handler", "functions.echo")
+        variable, option = "AWS_LAMBDA_MAX_CONCURRENCY", "--max-concurrency"
+        for value in ("0", "-1", "1601"):
+            with self.subTest(value):
+                self.assert_misused(f"{option}: got", *serve, option, value)
+                self.assert_misused(f"{variable}: got", *serve, **{variable: value})
+        for value in ("many", "2.5"):
+            with self.subTest(value):
+                self.assert_misused(option, *serve, option, value)
+                self.assert_misused(f"{variable}: got", *serve, **{variable: value})
+        self.assert_misused("--initialization-type", *serve, "--initialization-type", "warm")
+
+    @needs_awslambdaric
+    def test_awslambdaric_serves_several_at_once(self) -> None:
+        words = ("--", *AWSLAMBDARIC, "functions.wait_for_file")
+        self.serve("--timeout", "60", *words, AWS_LAMBDA_MAX_CONCURRENCY="2")
+        fifos = [self.folder / name for name in ("one", "two")]
+        for fifo in fifos:
+            os.mkfifo(fifo)
+        with ThreadPoolExecutor(2) as threads:
+            callers = [threads.submit(self.post, json.dumps(str(fifo)).encode()) for fifo in fifos]
+            for _ in fifos:
+                self.read_until(self.child, "waiting")
+            for fifo in reversed(fifos):
+                fifo.write_text(fifo.name)
+            answers = [caller.result(PATIENCE).body for caller in callers]
+        self.assertEqual([b'"one"', b'"two"'], answers)
+
+    @needs_awslambdaric
+    def test_a_snapshot_is_restored_for_the_first_request(self) -> None:
+        words = ("--initialization-type", "snap-start", "--", *AWSLAMBDARIC, "functions.echo")
+        self.serve(*words)
+        self.assertEqual(b'{"a": 1}', self.post(b'{"a": 1}').body)
+        self.assertIn("\tRestore Duration: ", self.read_until(self.child, "REPORT RequestId"))
 
 
 class TestSignals(ServeTestCase):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unittest
 
-from lambda_sim.cli import values
+from lambda_sim.cli import arguments, values
 from lambda_sim.cli.arguments import parse
+from lambda_sim.model import config
 
 
 class TestDotenv(unittest.TestCase):
@@ -56,3 +57,15 @@ class TestParse(unittest.TestCase):
         ):
             options = parse(["serve", "--runtime-interface-emulator-address", text])
             self.assertEqual(address, options.runtime_interface_emulator_address)
+
+    def test_kinds_of_environments(self) -> None:
+        for command in ("invoke", "serve"):
+            options = parse([command, "--handler", "a.b"])
+            self.assertEqual((None, None), (options.initialization_type, options.max_concurrency))
+            words = ["--initialization-type", "snap-start", "--max-concurrency", "4"]
+            options = parse([command, *words])
+            told = (options.initialization_type, options.max_concurrency)
+            self.assertEqual(("snap-start", 4), told)
+
+    def test_the_kinds_are_those_of_the_configuration(self) -> None:
+        self.assertEqual(config.INITIALIZATION_TYPES, arguments.INITIALIZATION_TYPES)

@@ -54,8 +54,9 @@ class InitTest(ConformanceTest):
         return [one.message for one in self.simulator.logs if one.source == "platform"]
 
     def assert_lines(self, *patterns: str) -> None:
-        """The platform's lines, all of them."""
-        lines = self.platform_lines()
+        """The platform's lines, all of them after the first."""
+        first, *lines = self.platform_lines()
+        self.assertTrue(first.startswith("INIT_START Runtime Version: "), first)
         self.assertEqual(len(lines), len(patterns), lines)
         for line, pattern in zip(lines, patterns, strict=True):
             self.assertRegex(line, rf"\A{pattern}\Z")
@@ -323,7 +324,7 @@ class FailureTest(InitTest):
         }
         self.assert_body(self.invoke(), body)
         lines = [line for line in self.platform_lines() if not line.startswith("EXTENSION")]
-        for line, pattern in zip(lines, failed_lines(r"Extension\.Crash"), strict=True):
+        for line, pattern in zip(lines[1:], failed_lines(r"Extension\.Crash"), strict=True):
             self.assertRegex(line, rf"\A{pattern}\Z")
 
     def test_lc_03_the_init_tells_what_it_was(self) -> None:
@@ -404,3 +405,25 @@ class EntryPointTest(InitTest):
         self.wait_for_failed_init()
         self.bootstrap(f"#!/bin/sh\nexec {script}\n", 0o755)
         self.assertEqual(self.invoke(1).response.payload, 1)
+
+
+class WrapperTest(ConformanceTest):
+    settings = {}  # noqa: RUF012
+
+    def test_lc_08_a_wrapper_script_starts_the_runtime(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        wrapper = folder / "wrapper"
+        wrapper.write_text('#!/bin/sh\necho "wrapped $#"\nexec "$@"\n')
+        wrapper.chmod(0o755)
+        environment = {"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)}
+        runtime = runtime_of("serve")
+        self.simulate(runtime=runtime, environment=environment)
+        self.assertIs(self.simulator.invoke({}).status, InvocationStatus.SUCCESS)
+        self.assertEqual(self.printed()[0], f"wrapped {len(runtime.words)}")
+
+    def test_lc_08_one_that_is_missing_ends_with_127(self) -> None:
+        environment = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/not-there"}
+        self.simulate(runtime=runtime_of("serve"), environment=environment)
+        state = self.simulator.invoke({}, timeout=PATIENCE)
+        message = "RequestId: <id> Error: Runtime exited with error: exit status 127"
+        self.assert_failed(state.request_id, "Runtime.ExitError", message)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lambda_sim import ConfigurationError, SimulatorConfig
+from lambda_sim import ConfigurationError, Invocation, SimulatorConfig
 from lambda_sim.testing import ManualClock
 from tests.conformance.case import (
     ConformanceTest,
     TelemetryTest,
     extension_of,
     runtime_of,
+    subscription,
 )
-from tests.raw import PATIENCE
+from tests.raw import PATIENCE, TELEMETRY
 
 TAIL = 4096
+LOGS = "/2020-08-15/logs"
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
 
 
 class LogTest(ConformanceTest):
@@ -47,13 +50,35 @@ class LogTest(ConformanceTest):
 
 
 class TextTest(LogTest):
+    def test_log_01_an_environment_begins_with_the_runtimes_version(self) -> None:
+        version = "python:3.13.v60"
+        self.simulate(runtime_version=version, region="eu-west-1")
+        first, *others = self.platform_lines()
+        self.assertRegex(
+            first,
+            rf"\AINIT_START Runtime Version: {version}\t"
+            r"Runtime Version ARN: arn:aws:lambda:eu-west-1::runtime:[0-9a-f]{64}\Z",
+        )
+        self.assertEqual(others, [])
+
+    def test_log_01_a_runtime_of_ones_own_has_a_version_too(self) -> None:
+        self.simulate()
+        self.assertRegex(self.line("INIT_START"), r"\AINIT_START Runtime Version: provided:\S+\t")
+
+    def test_log_01_an_init_inside_an_invocation_has_no_line(self) -> None:
+        self.simulate(runtime=runtime_of("exit:3"))
+        self.simulator.invoke({}, timeout=PATIENCE)
+        self.telemetry("platform.initStart", 2)
+        words = [line.split()[0] for line in self.platform_lines()]
+        self.assertEqual(words.count("INIT_START"), 1)
+
     def test_log_02_start_names_the_request_and_the_version(self) -> None:
         for version in ("$LATEST", "7"):
             with self.subTest(version=version):
                 self.simulate(function_version=version)
                 _, request_id = self.running()
                 expected = f"START RequestId: {request_id} Version: {version}"
-                self.assertEqual(self.platform_lines(), [expected])
+                self.assertEqual(self.platform_lines()[1:], [expected])
 
     def test_log_03_end_names_the_request(self) -> None:
         self.simulate_on_clock()
@@ -64,7 +89,7 @@ class TextTest(LogTest):
         self.simulate_on_clock()
         self.serve(0.1, 0.1)
         words = [line.split()[0] for line in self.platform_lines()]
-        self.assertEqual(words, ["START", "END", "REPORT"])
+        self.assertEqual(words, ["INIT_START", "START", "END", "REPORT"])
 
     def test_log_04_the_report_of_a_cold_start(self) -> None:
         self.simulate_on_clock()
@@ -112,6 +137,30 @@ class TextTest(LogTest):
         runtime.fail(request_id, b'{"errorType":"Sad"}')
         self.settle(runtime)
         self.assertNotIn("Status", self.line("REPORT"))
+
+    def test_log_04_a_sampled_trace_is_named_after_the_report(self) -> None:
+        runtime = self.runtime()
+        request_id = self.simulator.enqueue(Invocation({}, trace_id=f"{TRACE};Sampled=1"))
+        runtime.next()
+        runtime.respond(request_id)
+        self.settle(runtime)
+        span = self.telemetry("platform.report")["tracing"]["spanId"]
+        self.assertRegex(span, r"\A[0-9a-f]{16}\Z")
+        report, xray = self.platform_lines()[-2:]
+        self.assertTrue(report.startswith(f"REPORT RequestId: {request_id}\t"), report)
+        root = "1-5759e988-bd862e3fe1be46a994272793"
+        self.assertEqual(xray, f"XRAY TraceId: {root}\tSegmentId: {span}\tSampled: true")
+
+    def test_log_04_a_trace_that_is_not_sampled_is_not_named(self) -> None:
+        for trace in (TRACE, f"{TRACE};Sampled=0"):
+            with self.subTest(trace=trace):
+                self.simulate()
+                runtime = self.runtime()
+                request_id = self.simulator.enqueue(Invocation({}, trace_id=trace))
+                runtime.next()
+                runtime.respond(request_id)
+                self.settle(runtime)
+                self.assertTrue(self.platform_lines()[-1].startswith("REPORT "))
 
     def test_log_04_memory_is_measured(self) -> None:
         self.simulate(runtime=runtime_of("serve"), memory_size_mb=10_240)
@@ -161,10 +210,7 @@ class TextTest(LogTest):
         self.simulate_on_clock(initialization_type="provisioned-concurrency")
         self.serve(0.15403, 0.1)
         lines = [line for line in self.platform_lines() if line.startswith("INIT_REPORT")]
-        self.assertEqual(len(lines), 1, self.platform_lines())
-        self.assertTrue(
-            lines[0].startswith("INIT_REPORT Init Duration: 154.03 ms\tPhase: init"), lines
-        )
+        self.assertEqual(lines, ["INIT_REPORT Init Duration: 154.03 ms\tPhase: init"])
 
     def test_log_11_init_is_billed(self) -> None:
         for duration, init, billed in (
@@ -212,18 +258,22 @@ class ExtensionLineTest(TelemetryTest):
         )
 
     def test_log_07_a_subscription_is_told_of_with_its_types(self) -> None:
-        receiver = self.receiver()
-        for types, told in (
-            (("extension", "platform", "function"), "[Platform, Function, Extension]"),
-            (("function",), "[Function]"),
+        for path, version, word in (
+            (TELEMETRY, "2022-12-13", "TELEMETRY"),
+            (LOGS, "2021-03-18", "LOGS"),
         ):
-            with self.subTest(types=types):
-                self.simulate()
-                self.subscribed("watcher", to=receiver, types=types)
-                self.assertEqual(
-                    self.lines("TELEMETRY"),
-                    [f"TELEMETRY\tName: watcher\tState: Subscribed\tTypes: {told}"],
-                )
+            for types, told in (
+                (("extension", "platform", "function"), "[Platform, Function, Extension]"),
+                (("function",), "[Function]"),
+            ):
+                with self.subTest(word=word, types=types):
+                    self.simulate()
+                    wanted = subscription(1, types=types, version=version)
+                    self.assertEqual(self.extension("watcher").subscribe(wanted, path).status, 200)
+                    self.assertEqual(
+                        self.lines(word),
+                        [f"{word}\tName: watcher\tState: Subscribed\tTypes: {told}"],
+                    )
 
 
 class TailTest(LogTest):
@@ -285,7 +335,7 @@ class JsonTest(LogTest):
     def test_log_20_the_platforms_lines_are_its_events(self) -> None:
         self.simulate_on_clock()
         request_id = self.serve(0.1, 0.1)
-        start, report = self.events()
+        _, start, report = self.events()
         self.assertEqual(list(start), ["time", "type", "record"])
         self.assertRegex(start["time"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
         self.assertEqual(start["record"]["requestId"], request_id)
@@ -329,15 +379,20 @@ class JsonTest(LogTest):
     def test_log_22_what_failed_is_in(self) -> None:
         self.simulate(runtime=runtime_of("exit:3"))
         self.simulator.invoke({}, timeout=PATIENCE)
-        inits = ["platform.initRuntimeDone", "platform.initReport"]
+        inits = ["platform.initStart", "platform.initRuntimeDone", "platform.initReport"]
         expected = [*inits, *inits, "platform.start", "platform.runtimeDone", "platform.report"]
         self.assertEqual(self.types(), expected)
 
     def test_log_22_the_init_report_of_other_types_is_in(self) -> None:
         self.simulate_on_clock(initialization_type="provisioned-concurrency")
         self.serve(0.1, 0.1)
-        expected = ["platform.initReport", "platform.report", "platform.start"]
-        self.assertEqual(sorted(self.types()), expected)
+        self.assertIn("platform.initReport", self.types())
+
+    def test_log_22_the_start_of_an_init_is_in_as_it_names_a_version(self) -> None:
+        self.simulate(runtime_version="python:3.13.v60")
+        (start,) = self.events()
+        self.assertEqual(start["type"], "platform.initStart")
+        self.assertEqual(start["record"]["runtimeVersion"], "python:3.13.v60")
 
     def test_log_22_extensions_are_in(self) -> None:
         self.simulate(
@@ -345,10 +400,22 @@ class JsonTest(LogTest):
             runtime=runtime_of("serve"),
         )
         self.wait_for(lambda: self.simulator.is_initialized)
-        self.assertEqual(self.types(), ["platform.extension"])
+        self.assertEqual(self.types(), ["platform.initStart", "platform.extension"])
+
+    def test_log_22_subscriptions_are_in(self) -> None:
+        for path, version, kind in (
+            (TELEMETRY, "2022-12-13", "platform.telemetrySubscription"),
+            (LOGS, "2021-03-18", "platform.logsSubscription"),
+        ):
+            with self.subTest(kind):
+                self.simulate()
+                wanted = subscription(1, version=version)
+                self.assertEqual(self.extension("inner").subscribe(wanted, path).status, 200)
+                self.assertEqual(self.types(), ["platform.initStart", kind])
 
     def test_log_23_an_ordinary_invocation_leaves_start_and_report(self) -> None:
         self.simulate_on_clock()
         for init in (0.1, 0.0):
             self.serve(init, 0.1)
-        self.assertEqual(self.types(), ["platform.start", "platform.report"] * 2)
+        expected = ["platform.initStart", *["platform.start", "platform.report"] * 2]
+        self.assertEqual(self.types(), expected)

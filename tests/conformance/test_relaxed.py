@@ -24,6 +24,13 @@ NOBODY = 1
 """A port at which nobody listens."""
 
 
+ELSEWHERE = {
+    "tells_runtime_done",  # only managed instances change these two: test_managed_instances
+    "extensions_see_invocations",
+    "enforces_memory",  # it takes processes that grow: tests of the memory limit
+}
+
+
 class RuleTest(TelemetryTest):
     def relax(self, **config: Any) -> None:
         self.simulate(rules=RELAXED, **config)
@@ -115,6 +122,30 @@ class TimeoutTest(RuleTest):
         self.clock.advance(1_000.0)
         self.park(self.runtime())
         self.assertEqual(self.telemetry("platform.initReport")["status"], "success")
+
+
+class TimeoutEndTest(RuleTest):
+    """timeout_ends_environment"""
+
+    def timed_out(self, **config: Any) -> None:
+        """Have one of two invocations run out of time."""
+        clock = ManualClock()
+        self.simulate(clock=clock, shutdown_timeout=0.0, **config)
+        _, request_id = self.running()
+        clock.advance(3.0)
+        self.assertIs(self.complete(request_id).status, InvocationStatus.TIMEOUT)
+
+    def test_aws_takes_the_environment_along(self) -> None:
+        self.timed_out()
+        self.wait_for(lambda: not self.simulator.is_initialized)
+        self.assertIs(self.simulator.phase, SimulatorPhase.INITIALIZING)
+
+    def test_relaxed_that_enforces_timeouts_leaves_it_alone(self) -> None:
+        self.timed_out(rules=attrs.evolve(RELAXED, enforces_timeouts=True))
+        runtime, request_id = self.running()
+        self.assert_accepted(runtime.respond(request_id))
+        self.assertIs(self.simulator.phase, SimulatorPhase.READY)
+        self.assertEqual(self.telemetry_types().count("platform.initStart"), 1)
 
 
 class DeadlineTest(RuleTest):
@@ -394,10 +425,11 @@ class SigtermTest(RuleTest):
 
 
 class EveryRuleTest(unittest.TestCase):
-    def test_every_rule_has_its_tests_here(self) -> None:
+    def test_every_rule_has_its_tests_here_or_where_it_matters(self) -> None:
         rules = {field.name for field in attrs.fields(Rules)} - {"name"}
-        tested = {one.__doc__ for one in RuleTest.__subclasses__()}
-        self.assertEqual(tested, rules)
+        tested = {str(one.__doc__) for one in RuleTest.__subclasses__()}
+        self.assertEqual(tested | ELSEWHERE, rules)
+        self.assertEqual(tested & ELSEWHERE, set())
 
     def test_aws_is_what_a_simulator_follows_unless_told_otherwise(self) -> None:
         self.assertIs(SimulatorConfig().rules, AWS)

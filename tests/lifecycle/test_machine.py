@@ -861,10 +861,31 @@ class ShutdownTest(MachineTest):
 
 
 class RulesTest(unittest.TestCase):
-    def test_the_two_sets_differ_in_every_rule(self) -> None:
-        for field in attrs.fields(Rules):
-            with self.subTest(field.name):
-                self.assertNotEqual(getattr(AWS, field.name), getattr(RELAXED, field.name))
+    def test_the_two_sets_differ_in_every_rule_that_is_theirs(self) -> None:
+        of_managed_instances = {"tells_runtime_done", "extensions_see_invocations"}
+        same = {
+            field.name
+            for field in attrs.fields(Rules)
+            if getattr(AWS, field.name) == getattr(RELAXED, field.name)
+        }
+        self.assertEqual(same, of_managed_instances)
+
+    def test_managed_instances_change_these_and_what_concurrency_changes(self) -> None:
+        managed = AWS.for_instances(None, is_managed=True)
+        changed = {
+            field.name
+            for field in attrs.fields(Rules)
+            if getattr(AWS, field.name) != getattr(managed, field.name)
+        }
+        self.assertEqual(
+            changed,
+            {
+                "max_concurrency",
+                "timeout_ends_environment",
+                "tells_runtime_done",
+                "extensions_see_invocations",
+            },
+        )
 
 
 class FailureTest(unittest.TestCase):

@@ -103,7 +103,7 @@ class RefusalTest(unittest.TestCase):
                     self.assertLess(len(str(caught.exception)), 1000)
 
     def test_every_setting_is_checked(self) -> None:
-        fields = {field.name for field in attrs.fields(SimulatorConfig)}
+        fields = {field.alias for field in attrs.fields(SimulatorConfig) if field.init}
         self.assertEqual(fields, set(BAD_SETTINGS))
         self.assert_refused(SimulatorConfig, BAD_SETTINGS, {})
 
@@ -131,6 +131,48 @@ class ConfigTest(unittest.TestCase):
         arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
         self.assertEqual(config.function_arn, arn)
         self.assertNotEqual(config.instance_id, SimulatorConfig().instance_id)
+
+    def test_an_init_that_nobody_waits_for_may_take_longer(self) -> None:
+        self.assertEqual(SimulatorConfig().init_timeout, 10.0)
+        self.assertEqual(SimulatorConfig(invocation_timeout=900).init_timeout, 10.0)
+        for kind in ("provisioned-concurrency", "snap-start", "lambda-managed-instances"):
+            for timeout, limit in ((3, 130), (130, 130), (131, 131), (900, 900)):
+                config = SimulatorConfig(initialization_type=kind, invocation_timeout=timeout)
+                self.assertEqual(config.init_timeout, limit)
+            given = SimulatorConfig(initialization_type=kind, init_timeout=5)
+            self.assertEqual(given.init_timeout, 5)
+
+    def test_a_config_that_was_evolved_keeps_its_rules(self) -> None:
+        managed = SimulatorConfig(initialization_type="lambda-managed-instances")
+        self.assertEqual(attrs.evolve(managed, function_name="other").rules, managed.rules)
+        self.assertEqual(managed.rules.max_concurrency, 16)
+        fewer = attrs.evolve(managed, max_concurrency=2)
+        self.assertEqual(fewer.rules.max_concurrency, 2)
+
+    def test_a_config_that_is_evolved_to_another_type_is_of_that_type(self) -> None:
+        # What was derived once stays when the config is evolved, as Simulator(config, ...) does.
+        ordinary = SimulatorConfig()
+        for kind in ("on-demand", "snap-start", "lambda-managed-instances"):
+            made = SimulatorConfig(initialization_type=kind)
+            for other in (
+                ordinary,
+                SimulatorConfig(initialization_type="lambda-managed-instances"),
+            ):
+                evolved = attrs.evolve(other, initialization_type=kind)
+                with self.subTest(kind, other=other.initialization_type):
+                    self.assertEqual(evolved.rules, made.rules)
+                    self.assertEqual(evolved.init_timeout, made.init_timeout)
+
+    def test_the_version_of_the_runtime_names_us_unless_one_is_given(self) -> None:
+        self.assertRegex(SimulatorConfig().runtime_version, r"^provided:lambda_sim\.v\d")
+        config = SimulatorConfig(runtime_version="python:3.13.v60", region="cn-north-1")
+        self.assertEqual(config.runtime_version, "python:3.13.v60")
+        self.assertRegex(
+            config.runtime_version_arn, r"^arn:aws-cn:lambda:cn-north-1::runtime:[0-9a-f]{64}$"
+        )
+        again = SimulatorConfig(runtime_version="python:3.13.v60", region="cn-north-1")
+        self.assertEqual(config.runtime_version_arn, again.runtime_version_arn)
+        self.assertNotEqual(config.runtime_version_arn, SimulatorConfig().runtime_version_arn)
 
     def test_partitions_of_arns(self) -> None:
         for region, name in (("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")):
@@ -220,6 +262,22 @@ class VariablesTest(unittest.TestCase):
                 "LAMBDA_TASK_ROOT",
             },
         )
+
+    def test_a_snapshot_fetches_its_credentials(self) -> None:
+        config = SimulatorConfig(initialization_type="snap-start")
+        for of in (variables.runtime_variables, variables.extension_variables):
+            given = of(config, "127.0.0.1:1", "the token")
+            uri = "http://127.0.0.1:1/2021-04-23/credentials"
+            self.assertEqual(given["AWS_CONTAINER_CREDENTIALS_FULL_URI"], uri)
+            self.assertEqual(given["AWS_CONTAINER_AUTHORIZATION_TOKEN"], "the token")
+            absent = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+            absent |= {"AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"}
+            self.assertEqual(absent & set(given), set())
+
+    def test_a_function_may_not_set_its_type_or_its_concurrency(self) -> None:
+        for name in ("AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_INITIALIZATION_TYPE"):
+            with self.subTest(name), self.assertRaises(ConfigurationError):
+                SimulatorConfig(environment={name: "x"})
 
     def test_a_function_may_set_what_lambda_lets_it(self) -> None:
         config = SimulatorConfig(environment={"PATH": "/mine", "TZ": "CET"})

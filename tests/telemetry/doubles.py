@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
+import select
+import socket
 import threading
 import unittest
 from contextlib import suppress
@@ -119,7 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
+        self.server.listener.methods.append(self.command)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         listener = self.server.listener
         step = listener.script.pop(0) if listener.script else 200
@@ -154,6 +160,7 @@ class Listener:
         self.hang_ups: queue.Queue[None] = queue.Queue()
         self.released = threading.Event()
         self.connections = 0
+        self.methods: list[str] = []
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.listener = self
         self.port: int = self._server.server_port
@@ -192,6 +199,60 @@ def free_port() -> int:
 
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+class LineListener:
+    """A TCP listener whose every move is the test's. Nothing is read but what is asked for."""
+
+    def __init__(self, port: int = 0, *, buffer_bytes: int | None = None) -> None:
+        self._server = socket.socket()
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if buffer_bytes is not None:
+            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        self._server.bind(("127.0.0.1", port))
+        self._server.listen()
+        self._server.settimeout(PATIENCE)
+        self.port: int = self._server.getsockname()[1]
+
+    def accept(self) -> LineConnection:
+        """Wait for a connection."""
+        return LineConnection(self._server.accept()[0])
+
+    def has_caller(self) -> bool:
+        """Whether somebody waits to be accepted. Never blocks."""
+        return bool(select.select([self._server], [], [], 0)[0])
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class LineConnection:
+    """What a TCP listener reads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.socket.settimeout(PATIENCE)
+        self._file = connection.makefile("rb")
+
+    def line(self) -> bytes:
+        """The next line, newline and all; empty at the end."""
+        return self._file.readline()
+
+    def event(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.line())
+        return found
+
+    def numbers(self, count: int) -> list[int]:
+        """The next so many events, which are numbered lines."""
+        return [int(self.event()["record"]) for _ in range(count)]
+
+    def is_silent(self) -> bool:
+        """Whether nothing has come that was not read. Never blocks."""
+        return not select.select([self.socket], [], [], 0)[0]
+
+    def close(self) -> None:
+        self._file.close()
+        self.socket.close()
 
 
 class CleanTestCase(unittest.TestCase):

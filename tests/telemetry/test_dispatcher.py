@@ -12,9 +12,14 @@ from unittest import mock
 from lambda_sim.errors import ShuttingDown
 from lambda_sim.model import telemetry
 from lambda_sim.model.identifiers import ExtensionId
-from lambda_sim.model.telemetry import LogsDropped, TelemetrySubscription
+from lambda_sim.model.telemetry import (
+    DeliveryProtocol,
+    LogsDropped,
+    SubscriptionApi,
+    TelemetrySubscription,
+)
 from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline
-from lambda_sim.telemetry import Dispatcher, encoded
+from lambda_sim.telemetry import Dispatcher, encoded, schema
 from tests.telemetry.doubles import (
     ENDLESS,
     EXTENSION,
@@ -26,6 +31,8 @@ from tests.telemetry.doubles import (
     PATIENCE,
     PLATFORM,
     CleanTestCase,
+    LineConnection,
+    LineListener,
     Listener,
     ManualClock,
     config,
@@ -34,6 +41,7 @@ from tests.telemetry.doubles import (
     lines,
     subscription,
 )
+from tests.telemetry.test_schema import report, runtime_done
 
 INIT_START = telemetry.InitStart(time=NOON, phase="init")
 
@@ -46,6 +54,15 @@ def other(port: int, **changes: Any) -> TelemetrySubscription:
     """A second extension's subscription."""
     identity = {"extension_id": ExtensionId("other-id"), "extension_name": "other"}
     return subscription(port, **{**identity, **changes})
+
+
+def logs(port: int, **changes: Any) -> TelemetrySubscription:
+    """A second extension's subscription, to the Logs API."""
+    return other(port, **{"api": SubscriptionApi.LOGS, "schema_version": "2021-03-18", **changes})
+
+
+def over_tcp(port: int, **changes: Any) -> TelemetrySubscription:
+    return subscription(port, protocol=DeliveryProtocol.TCP, **changes)
 
 
 def workers() -> list[str]:
@@ -188,7 +205,7 @@ class Connections(DispatcherTestCase):
         listener = self.listen(ENDLESS)
         dispatcher = self.dispatch()
         dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
-        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", 0.1):
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
             dispatcher.deliver(lines(1))
             self.assertTrue(dispatcher.flush(soon()))
         dispatcher.deliver(lines(2))
@@ -213,6 +230,226 @@ class Connections(DispatcherTestCase):
                 dispatcher.deliver(lines(1))
                 self.assertFalse(dispatcher.flush(Deadline.after(0.05)))
                 dispatcher.close()
+
+
+class Protocols(DispatcherTestCase):
+    def test_a_batch_may_be_put(self) -> None:
+        listener = self.listen(500)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(logs(listener.port, method="PUT"))
+        dispatcher.deliver(lines(1))
+        self.assertTrue(dispatcher.flush(soon()) or dispatcher.flush(soon()))
+        self.assertEqual([listener.numbers(), listener.numbers()], [[1], [1]])
+        self.assertEqual(listener.methods, ["PUT", "PUT"])
+
+    def test_each_api_has_its_own_events(self) -> None:
+        new, old, older = self.listen(), self.listen(), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(new.port))
+        dispatcher.subscribe(logs(old.port))
+        third = {"extension_id": ExtensionId("third"), "extension_name": "third"}
+        dispatcher.subscribe(logs(older.port, schema_version="2020-08-15", **third))
+        dispatcher.deliver([INIT_START, runtime_done(), report(), *lines(1)])
+        self.assertTrue(dispatcher.flush(soon()))
+        ending = ["platform.end", "platform.report", "function"]
+        for listener, expected in (
+            (new, ["platform.initStart", "platform.runtimeDone", "platform.report", "function"]),
+            (old, ["platform.runtimeDone", *ending]),
+            (older, ending),
+        ):
+            self.assertEqual([event["type"] for event in listener.events()], expected)
+
+    def test_facts_are_encoded_once_for_all_subscribers_of_a_form(self) -> None:
+        dispatcher = self.dispatch(ManualClock())
+        dispatcher.subscribe(subscription())
+        dispatcher.subscribe(other(1, schema_version="2025-01-29"))
+        with mock.patch.object(schema, "encoded_events", wraps=schema.encoded_events) as encoding:
+            dispatcher.deliver(lines(1, 2, 3))
+        self.assertEqual(encoding.call_count, 3)
+
+    def test_what_the_logs_api_says_nothing_of_is_not_sent(self) -> None:
+        listener = self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(logs(listener.port))
+        dispatcher.deliver([INIT_START])
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertTrue(listener.is_silent())
+
+
+class Lines(DispatcherTestCase):
+    """Over TCP."""
+
+    def listen_for_lines(self, **options: Any) -> LineListener:
+        listener = LineListener(**options)
+        self.addCleanup(listener.close)
+        return listener
+
+    def accept(self, listener: LineListener) -> LineConnection:
+        connection = listener.accept()
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_an_event_is_a_line(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port))
+        dispatcher.deliver([line("hällo\n"), *lines(2)])
+        self.assertTrue(dispatcher.flush(soon()))
+        connection = self.accept(listener)
+        self.assertEqual(
+            connection.line().decode(),
+            '{"time":"2023-11-14T22:13:20.123Z","type":"function","record":"hällo\\n"}\n',
+        )
+        self.assertEqual(connection.numbers(1), [2])
+        self.assertTrue(connection.is_silent())
+
+    def test_an_event_of_several_lines_is_one_line(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch(log_format="JSON")
+        dispatcher.subscribe(over_tcp(listener.port))
+        dispatcher.deliver([line('{\n"a": 1\r\n}\n'), *lines(2)])
+        self.assertTrue(dispatcher.flush(soon()))
+        connection = self.accept(listener)
+        self.assertEqual(connection.event()["record"], {"a": 1})
+        self.assertEqual(connection.event()["record"], "2\n")
+
+    def test_a_connection_is_kept_between_batches(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port))
+        for number in range(3):
+            dispatcher.deliver(lines(number))
+            self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(self.accept(listener).numbers(3), [0, 1, 2])
+        self.assertFalse(listener.has_caller())
+
+    def test_what_a_listener_says_does_no_harm(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port))
+        dispatcher.deliver(lines(0))
+        self.assertTrue(dispatcher.flush(soon()))
+        connection = self.accept(listener)
+        self.assertEqual(connection.numbers(1), [0])
+        for number in (1, 2):
+            connection.socket.sendall(b"thanks\n")
+            dispatcher.deliver(lines(number))
+            self.assertTrue(dispatcher.flush(soon()))
+            self.assertEqual(connection.numbers(1), [number])
+        self.assertFalse(listener.has_caller())
+
+    def test_a_connection_that_the_listener_closed_is_opened_again(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch(ManualClock())  # by which no retry would ever come
+        dispatcher.subscribe(over_tcp(listener.port))
+        dispatcher.deliver(lines(1))
+        self.assertTrue(dispatcher.flush(soon()))
+        connection = self.accept(listener)
+        self.assertEqual(connection.numbers(1), [1])
+        connection.close()
+        dispatcher.deliver(lines(2))
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(self.accept(listener).numbers(1), [2])
+
+    def test_a_listener_that_comes_late_gets_all_in_order(self) -> None:
+        port = free_port()
+        dispatcher = self.dispatch(ManualClock())
+        dispatcher.subscribe(over_tcp(port))
+        dispatcher.deliver(lines(1))
+        self.assertFalse(dispatcher.flush(soon()))
+        dispatcher.deliver(lines(2))
+        listener = self.listen_for_lines(port=port)
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(self.accept(listener).numbers(2), [1, 2])
+
+    def test_the_pause_between_attempts_doubles(self) -> None:
+        clock = ManualClock()
+        dispatcher = self.dispatch(clock)
+        port = free_port()
+        dispatcher.subscribe(over_tcp(port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        for nap, pause in enumerate((0.1, 0.2, 0.4)):
+            clock.wait_for_nap(2 * nap + 1)
+            clock.advance(pause - 0.01)
+            clock.wait_for_nap(2 * nap + 2)
+            clock.advance(0.02)
+        clock.wait_for_nap(7)
+        listener = self.listen_for_lines(port=port)
+        clock.advance(0.8)
+        self.assertEqual(self.accept(listener).numbers(1), [1])
+
+    def test_a_batch_that_breaks_off_comes_again_whole(self) -> None:
+        listener = self.listen_for_lines(buffer_bytes=4096)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port, max_bytes=2**24))
+        dispatcher.deliver([*lines(1), line("x" * 2**23), *lines(3)])
+        flushing = self.enterContext(ThreadPoolExecutor()).submit(dispatcher.flush, soon())
+        first = self.accept(listener)
+        self.assertEqual(first.numbers(1), [1])
+        first.close()  # in the middle of the second
+        again = self.accept(listener)
+        self.assertEqual(again.numbers(1), [1])
+        self.assertEqual(again.event()["record"], "x" * 2**23)
+        self.assertEqual(again.numbers(1), [3])
+        self.assertTrue(flushing.result(PATIENCE))
+        self.assertTrue(again.is_silent())
+
+    def test_a_listener_that_reads_nothing_is_given_the_batch_again(self) -> None:
+        listener = self.listen_for_lines(buffer_bytes=4096)
+        dispatcher = self.dispatch()
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
+            dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
+            dispatcher.deliver([line("x" * 2**23)])
+            self.accept(listener)
+            self.accept(listener)
+
+    def test_close_ends_a_write_that_hangs(self) -> None:
+        listener = self.listen_for_lines(buffer_bytes=4096)
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
+            dispatcher = self.dispatch()
+            dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
+            dispatcher.deliver([line("x" * 2**23)])
+            self.assertEqual(self.accept(listener).socket.recv(1), b"{")
+            began = time.monotonic()
+            dispatcher.close()
+            self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(workers(), [])
+
+    def test_the_end_of_a_subscription_ends_its_connection(self) -> None:
+        listener = self.listen_for_lines()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port))
+        dispatcher.deliver(lines(1))
+        dispatcher.unsubscribe_all(PATIENCE)
+        connection = self.accept(listener)
+        self.assertEqual(connection.numbers(1), [1])
+        self.assertEqual(connection.line(), b"")
+
+    def test_a_replacement_may_change_the_protocol(self) -> None:
+        posts, written = self.listen(), self.listen_for_lines()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(subscription(posts.port))
+        dispatcher.deliver(lines(1))
+        self.assertTrue(dispatcher.flush(soon()))
+        dispatcher.subscribe(over_tcp(written.port))
+        dispatcher.deliver(lines(2))
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(posts.numbers(), [1])
+        self.assertEqual(self.accept(written).numbers(1), [2])
+
+    def test_dropped_events_are_told_in_front(self) -> None:
+        port = free_port()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(logs(port, max_items=1, protocol=DeliveryProtocol.TCP))
+        dispatcher.deliver(lines(*range(20_001)))
+        self.assertFalse(dispatcher.flush(soon()))
+        listener = self.listen_for_lines(port=port)
+        self.assertTrue(dispatcher.flush(soon()))
+        connection = self.accept(listener)
+        told = connection.event()
+        self.assertEqual(told["type"], "platform.logsDropped")
+        self.assertEqual(told["record"]["droppedRecords"], 1)
+        self.assertEqual(connection.numbers(2), [1, 2])
 
 
 class Retries(DispatcherTestCase):
@@ -283,7 +520,7 @@ class Retries(DispatcherTestCase):
     def test_a_listener_that_never_answers_is_asked_again(self) -> None:
         listener = self.listen(HOLD)
         dispatcher = self.dispatch()
-        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", 0.1):
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
             dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
             dispatcher.deliver(lines(1))
             self.assertEqual([listener.numbers(), listener.numbers()], [[1], [1]])
@@ -511,7 +748,7 @@ class Ending(DispatcherTestCase):
 
     def test_close_ends_a_post_that_hangs(self) -> None:
         listener = self.listen(HOLD)
-        with mock.patch("lambda_sim.telemetry.delivery.PATIENCE_SECONDS", PATIENCE):
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
             dispatcher = self.dispatch()
             dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
             dispatcher.deliver(lines(1))

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_sim.model import telemetry
 from lambda_sim.model.extension import EventType
-from lambda_sim.model.telemetry import Fact, ResponseTimes, Span, Status
+from lambda_sim.model.telemetry import Fact, ResponseTimes, Span, Status, SubscriptionApi
 from lambda_sim.telemetry import schema
 from tests.telemetry.doubles import (
     EXTENSION,
@@ -21,8 +21,13 @@ from tests.telemetry.doubles import (
     TRACE,
     config,
     line,
+    subscription,
 )
 
+RUNTIME_ARN = (
+    "arn:aws:lambda:us-east-1::runtime:"
+    "42cd6711588b7e83e81a3eca2273b99ab449f96eef4c737d37a2c4ece765f98a"
+)
 TRACING = {"type": "X-Amzn-Trace-Id", "value": TRACE}
 
 
@@ -52,6 +57,13 @@ def report(**changes: Any) -> telemetry.Report:
     return telemetry.Report(**{**values, **changes})
 
 
+def subscribed(api: SubscriptionApi) -> telemetry.Subscribed:
+    streams = frozenset({EXTENSION, PLATFORM})
+    return telemetry.Subscribed(
+        time=NOON, name="watcher", state="Subscribed", types=streams, api=api
+    )
+
+
 class PlatformEvents(unittest.TestCase):
     def assert_event(self, fact: Fact, kind: str, record: Any, **settings: Any) -> None:
         """Both forms say this, and nothing else."""
@@ -72,12 +84,15 @@ class PlatformEvents(unittest.TestCase):
             {
                 "initializationType": "on-demand",
                 "phase": "init",
+                "runtimeVersion": "python:3.13.v60",
+                "runtimeVersionArn": RUNTIME_ARN,
                 "functionName": "test-function",
                 "functionVersion": "$LATEST",
                 "instanceId": "an-instance",
                 "instanceMaxMemory": 268_435_456,
             },
             memory_size_mb=256,
+            runtime_version="python:3.13.v60",
         )
 
     def test_init_runtime_done_says_how_the_runtime_came_up(self) -> None:
@@ -116,6 +131,49 @@ class PlatformEvents(unittest.TestCase):
                 "metrics": {"durationMs": 463.512},
             },
         )
+
+    def test_a_restore_names_what_is_restored(self) -> None:
+        self.assert_event(
+            telemetry.RestoreStart(time=NOON),
+            "platform.restoreStart",
+            {
+                "functionName": "test-function",
+                "functionVersion": "7",
+                "runtimeVersion": "python:3.13.v60",
+                "runtimeVersionArn": RUNTIME_ARN,
+                "instanceId": "an-instance",
+                "instanceMaxMemory": 134_217_728,
+            },
+            function_version="7",
+            runtime_version="python:3.13.v60",
+        )
+
+    def test_a_restore_says_how_it_went_and_how_long_it_took(self) -> None:
+        for outcome, told in (
+            ({"status": Status.SUCCESS}, {"status": "success"}),
+            ({"status": Status.TIMEOUT, "error_type": "Runtime.X"}, {"status": "timeout"}),
+            (
+                {"status": Status.ERROR, "error_type": "Runtime.X"},
+                {"status": "error", "errorType": "Runtime.X"},
+            ),
+        ):
+            with self.subTest(told):
+                done = telemetry.RestoreRuntimeDone(time=NOON, **outcome)
+                self.assert_event(done, "platform.restoreRuntimeDone", told)
+                restored = telemetry.RestoreReport(time=NOON, duration_ms=398.9709, **outcome)
+                metrics = {"metrics": {"durationMs": 398.97}}
+                self.assert_event(restored, "platform.restoreReport", {**told, **metrics})
+
+    def test_a_subscription_is_named_after_its_api(self) -> None:
+        for api, kind in (
+            (SubscriptionApi.TELEMETRY, "platform.telemetrySubscription"),
+            (SubscriptionApi.LOGS, "platform.logsSubscription"),
+        ):
+            self.assert_event(
+                subscribed(api),
+                kind,
+                {"name": "watcher", "state": "Subscribed", "types": ["platform", "extension"]},
+            )
 
     def test_an_extension_lists_its_events_in_a_stable_order(self) -> None:
         self.assert_event(
@@ -276,6 +334,45 @@ class PlatformEvents(unittest.TestCase):
             },
         )
 
+    def test_the_report_of_a_restored_environment_adds_the_restore(self) -> None:
+        fact = report(restore_duration_ms=204.2709, billed_restore_duration_ms=205)
+        record = schema.event_of(fact, config()).record
+        assert isinstance(record, dict)
+        self.assertEqual(
+            record["metrics"],
+            {
+                "durationMs": 3.014,
+                "billedDurationMs": 4,
+                "memorySizeMB": 128,
+                "maxMemoryUsedMB": 36,
+                "restoreDurationMs": 204.27,
+                "billedRestoreDurationMs": 205,
+            },
+        )
+
+    def test_a_report_of_a_managed_instance_tells_the_duration_only(self) -> None:
+        self.assert_event(
+            report(init_duration_ms=110.1),
+            "platform.report",
+            {
+                "requestId": REQUEST_ID,
+                "status": "success",
+                "metrics": {"durationMs": 3.014},
+                "tracing": TRACING,
+            },
+            initialization_type="lambda-managed-instances",
+        )
+
+    def test_the_functions_own_segment_is_named_where_it_is_known(self) -> None:
+        fact = runtime_done(segment_id="53995c3f42cd8ad9")
+        record = schema.event_of(fact, config()).record
+        assert isinstance(record, dict)
+        self.assertEqual(record["tracing"], {"spanId": "53995c3f42cd8ad9", **TRACING})
+
+    def test_without_a_trace_there_is_no_tracing(self) -> None:
+        fact = runtime_done(trace_id="", segment_id="53995c3f42cd8ad9")
+        self.assertNotIn("tracing", schema.event_of(fact, config()).record)
+
     def test_dropped_logs_are_counted(self) -> None:
         self.assert_event(
             telemetry.LogsDropped(time=NOON, reason="slow", records=3, size_bytes=99),
@@ -342,6 +439,53 @@ class LogEvents(unittest.TestCase):
         encoded = schema.encoded(line(f"{written}\n"), config(log_format="JSON"))
         self.assertTrue(encoded.endswith(f'"record":{written}}}'.encode()))
 
+    def test_a_json_object_of_several_lines_is_one_line(self) -> None:
+        written = '{\n  "a": "b\\n",\r\n  "c": 1.10\n}\n'
+        self.assertEqual(self.record(written, log_format="JSON"), {"a": "b\n", "c": 1.1})
+        encoded = schema.encoded(line(written), config(log_format="JSON"))
+        self.assertTrue(encoded.endswith(b'"c": 1.10 }}'), encoded)
+        self.assertNotIn(b"\n", encoded)
+        self.assertNotIn(b"\r", encoded)
+
     def test_half_a_surrogate_pair_becomes_a_question_mark(self) -> None:
         encoded = schema.encoded(line("a\ud800b"), config())
         self.assertEqual(json.loads(encoded)["record"], "a?b")
+
+
+class Forms(unittest.TestCase):
+    def form(self, version: str, api: str = "Telemetry", log_format: str = "JSON") -> schema.Form:
+        asked = subscription(schema_version=version, api=SubscriptionApi(api))
+        return schema.form_of(asked, config(log_format=log_format))
+
+    def test_schemas_that_differ_in_nothing_share_a_form(self) -> None:
+        newer = self.form("2025-01-29")
+        self.assertEqual(self.form("2022-12-13"), newer)
+        older = self.form("2022-07-01")
+        self.assertNotEqual(older, newer)
+        self.assertEqual(self.form("2025-01-29", log_format="Text"), older)
+
+    def test_the_schemas_of_the_logs_api_differ(self) -> None:
+        forms = {self.form(version, "Logs") for version in ("2020-08-15", "2021-03-18")}
+        self.assertEqual(len(forms | {self.form("2022-07-01")}), 3)
+
+    def test_a_fact_is_one_event_to_the_telemetry_api(self) -> None:
+        made = config(log_format="JSON")
+        for fact in (report(status=Status.ERROR), line('{"a":1}')):
+            events = schema.encoded_events(fact, made, self.form("2025-01-29"))
+            self.assertEqual(events, [schema.encoded(fact, made)])
+
+    def test_a_line_is_text_to_every_schema_of_the_logs_api(self) -> None:
+        for version in ("2020-08-15", "2021-03-18"):
+            for source in (FUNCTION, EXTENSION):
+                fact = line('{"a":1}\n', source)
+                (event,) = schema.encoded_events(
+                    fact, config(log_format="JSON"), self.form(version, "Logs")
+                )
+                told = {"time": NOON_TEXT, "type": source.value, "record": '{"a":1}\n'}
+                self.assertEqual(json.loads(event), told)
+
+    def test_a_fact_may_be_several_events_to_the_logs_api(self) -> None:
+        events = schema.encoded_events(report(), config(), self.form("2020-08-15", "Logs"))
+        told = [json.loads(event) for event in events]
+        self.assertEqual([one["type"] for one in told], ["platform.end", "platform.report"])
+        self.assertEqual({one["time"] for one in told}, {NOON_TEXT})

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_sim.model import telemetry
 from lambda_sim.model.extension import EventType
-from lambda_sim.model.telemetry import Fact, LogRecord, Status
+from lambda_sim.model.telemetry import Fact, LogRecord, Status, SubscriptionApi
 from lambda_sim.telemetry.text import log_records, tail
 from tests.telemetry.doubles import (
     EXTENSION,
@@ -22,11 +22,13 @@ from tests.telemetry.doubles import (
     config,
     line,
 )
-from tests.telemetry.test_schema import report, runtime_done
+from tests.telemetry.test_schema import RUNTIME_ARN, report, runtime_done
 
 START = telemetry.Start(
     time=NOON, request_id=REQUEST_ID, trace_id=TRACE, version="$LATEST", function_arn="arn"
 )
+VERSION = {"runtime_version": "python:3.13.v60"}
+VERSION_TEXT = f"Runtime Version: python:3.13.v60\tRuntime Version ARN: {RUNTIME_ARN}"
 END_TEXT = f"END RequestId: {REQUEST_ID}"
 REPORT_TEXT = (
     f"REPORT RequestId: {REQUEST_ID}\tDuration: 3.01 ms\tBilled Duration: 4 ms\t"
@@ -86,13 +88,69 @@ class TextLines(unittest.TestCase):
         self.assertEqual(messages(fact), [END_TEXT, REPORT_TEXT])
 
     def test_an_init_that_went_well_leaves_no_line(self) -> None:
-        quiet = (
-            telemetry.InitStart(time=NOON, phase="init"),
-            init_runtime_done(Status.SUCCESS),
-            init_report(Status.SUCCESS),
-        )
-        for fact in quiet:
+        for fact in (init_runtime_done(Status.SUCCESS), init_report(Status.SUCCESS)):
             self.assertEqual(messages(fact), [])
+
+    def test_a_first_init_names_the_runtimes_version(self) -> None:
+        for phase in ("init", "snap-start"):
+            fact = telemetry.InitStart(time=NOON, phase=phase)
+            self.assertEqual(messages(fact, **VERSION), [f"INIT_START {VERSION_TEXT}"])
+
+    def test_an_init_inside_an_invocation_names_none(self) -> None:
+        self.assertEqual(messages(telemetry.InitStart(time=NOON, phase="invoke")), [])
+
+    def test_a_restore_names_the_runtimes_version(self) -> None:
+        fact = telemetry.RestoreStart(time=NOON)
+        self.assertEqual(messages(fact, **VERSION), [f"RESTORE_START {VERSION_TEXT}"])
+
+    def test_a_restore_is_reported(self) -> None:
+        for outcome, told in (
+            ({"status": Status.SUCCESS}, ""),
+            ({"status": Status.TIMEOUT, "error_type": "Runtime.X"}, "\tStatus: timeout"),
+            (
+                {"status": Status.ERROR, "error_type": "Runtime.X"},
+                "\tStatus: error\tError Type: Runtime.X",
+            ),
+        ):
+            fact = telemetry.RestoreReport(time=NOON, duration_ms=398.971, **outcome)
+            wanted = f"RESTORE_REPORT Restore Duration: 398.97 ms{told}"
+            self.assertEqual(messages(fact), [wanted])
+
+    def test_that_the_runtime_was_restored_leaves_no_line(self) -> None:
+        fact = telemetry.RestoreRuntimeDone(time=NOON, status=Status.SUCCESS)
+        self.assertEqual(messages(fact), [])
+
+    def test_the_report_of_a_restored_environment_names_the_restore(self) -> None:
+        fact = report(restore_duration_ms=204.271, billed_restore_duration_ms=205)
+        wanted = f"{REPORT_TEXT}Restore Duration: 204.27 ms\tBilled Restore Duration: 205 ms\t"
+        self.assertEqual(messages(fact), [END_TEXT, wanted])
+
+    def test_a_report_of_a_managed_instance_names_the_duration_only(self) -> None:
+        made = {"initialization_type": "lambda-managed-instances"}
+        wanted = f"REPORT RequestId: {REQUEST_ID}\tDuration: 3.01 ms\t"
+        self.assertEqual(messages(report(), **made), [END_TEXT, wanted])
+
+    def test_a_sampled_trace_is_named_after_the_report(self) -> None:
+        sampled = TRACE.replace("Sampled=0", "Sampled=1")
+        fact = report(trace_id=sampled, segment_id="07f5bd2d1f6f8512")
+        wanted = (
+            "XRAY TraceId: 1-5759e988-bd862e3fe1be46a994272793\t"
+            "SegmentId: 07f5bd2d1f6f8512\tSampled: true"
+        )
+        self.assertEqual(messages(fact), [END_TEXT, REPORT_TEXT, wanted])
+
+    def test_a_trace_that_is_not_sampled_or_has_no_segment_is_not_named(self) -> None:
+        sampled = TRACE.replace("Sampled=0", "Sampled=1")
+        for trace, segment in ((TRACE, "07f5bd2d1f6f8512"), (sampled, ""), ("Sampled=1", "0")):
+            fact = report(trace_id=trace, segment_id=segment)
+            self.assertEqual(messages(fact), [END_TEXT, REPORT_TEXT])
+
+    def test_an_init_ahead_of_demand_has_its_line(self) -> None:
+        for kind in ("provisioned-concurrency", "snap-start"):
+            self.assertEqual(
+                messages(init_report(Status.SUCCESS), initialization_type=kind),
+                ["INIT_REPORT Init Duration: 154.03 ms\tPhase: init"],
+            )
 
     def test_a_failed_init_is_reported(self) -> None:
         self.assertEqual(
@@ -135,16 +193,16 @@ class TextLines(unittest.TestCase):
         )
 
     def test_a_subscription_shows_its_types(self) -> None:
-        fact = telemetry.Subscribed(
-            time=NOON,
-            name="watcher",
-            state="Subscribed",
-            types=frozenset({FUNCTION, EXTENSION, PLATFORM}),
-        )
-        self.assertEqual(
-            messages(fact),
-            ["TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function, Extension]"],
-        )
+        for api in SubscriptionApi:
+            fact = telemetry.Subscribed(
+                time=NOON,
+                name="watcher",
+                state="Subscribed",
+                types=frozenset({FUNCTION, EXTENSION, PLATFORM}),
+                api=api,
+            )
+            told = "\tName: watcher\tState: Subscribed\tTypes: [Platform, Function, Extension]"
+            self.assertEqual(messages(fact), [f"{api.name}{told}"])
 
     def test_a_processs_line_loses_its_newline_and_names_who_wrote_it(self) -> None:
         for made in (config(), config(log_format="JSON", log_level="ERROR")):
@@ -166,12 +224,25 @@ class JsonLines(unittest.TestCase):
 
     def test_details_of_success_are_below_the_system_level(self) -> None:
         for fact in (
-            telemetry.InitStart(time=NOON, phase="init"),
             init_runtime_done(Status.SUCCESS),
             init_report(Status.SUCCESS),
+            telemetry.RestoreRuntimeDone(time=NOON, status=Status.SUCCESS),
             runtime_done(),
         ):
             self.assertEqual(self.shown(fact), [])
+
+    def test_the_start_of_an_init_or_a_restore_names_a_version_and_is_no_detail(self) -> None:
+        for phase in ("init", "invoke", "snap-start"):
+            fact = telemetry.InitStart(time=NOON, phase=phase)
+            self.assertEqual(self.shown(fact), ["platform.initStart"])
+        self.assertEqual(self.shown(telemetry.RestoreStart(time=NOON)), ["platform.restoreStart"])
+
+    def test_restores_are_reported(self) -> None:
+        for status in Status:
+            fact = telemetry.RestoreReport(time=NOON, status=status, duration_ms=1.0)
+            self.assertEqual(self.shown(fact), ["platform.restoreReport"])
+        failed = telemetry.RestoreRuntimeDone(time=NOON, status=Status.ERROR)
+        self.assertEqual(self.shown(failed), ["platform.restoreRuntimeDone"])
 
     def test_failures_are_above_it(self) -> None:
         self.assertEqual(self.shown(init_runtime_done(Status.ERROR)), ["platform.initRuntimeDone"])

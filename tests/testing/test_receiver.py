@@ -51,8 +51,16 @@ class ReceiverTest(LambdaTestCase):
         for body in (b"", b"{}", b"[1]", b"[", b"\xff"):
             with self.subTest(body=body):
                 self.assertEqual(self.send(body), 400)
-        self.assertEqual(self.send(b"[]", "PUT"), 405)
+        self.assertEqual(self.send(b"[]", "DELETE"), 405)
         self.assertEqual(self.receiver.batches, [])
+
+    def test_a_batch_may_be_put_too(self) -> None:
+        self.assertEqual(self.send(b'[{"type":"a"}]', "PUT"), 200)
+        self.assertEqual(self.receiver.events, [{"type": "a"}])
+
+    def test_it_is_a_destination(self) -> None:
+        expected = {"protocol": "HTTP", "URI": self.receiver.url}
+        self.assertEqual(self.receiver.destination, expected)
 
     def test_a_wait_finds_what_is_there(self) -> None:
         self.post("a", "b", "a")

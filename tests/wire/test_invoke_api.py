@@ -8,12 +8,14 @@ import json
 import socket
 import struct
 import unittest
+from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, ClassVar
 from zlib import crc32
 
-from lambda_sim import InvocationStatus, ProcessRole
+from lambda_sim import InvocationStatus, ProcessRole, Simulator
 from lambda_sim.handler.http import Answer, Connection
+from lambda_sim.testing import ManualClock
 from lambda_sim.wire import eventstream
 from lambda_sim.wire.application import Application
 from lambda_sim.wire.invoke_api import InvokeApi
@@ -21,6 +23,8 @@ from lambda_sim.wire.server import WireServer
 from tests.support import NEXT, PATIENCE, HandRuntime, SimulatorTest, program
 
 INVOKE = "/2015-03-31/functions/function/invocations"
+RESTORE_NEXT = "/2018-06-01/runtime/restore/next"
+RESTORE_ERROR = "/2018-06-01/runtime/restore/error"
 STREAM = "/2021-11-15/functions/function/response-streaming-invocations"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:greeter"
 LIMIT = 6 * 1024 * 1024 + 100
@@ -81,8 +85,16 @@ class TestRequestResponse(InvokeTest):
         self.assertEqual("application/json", answer.headers["content-type"])
         self.assertEqual("$LATEST", answer.headers["x-amz-executed-version"])
         self.assertEqual(request_id, answer.headers["x-amzn-requestid"])
-        trace_id = event.headers["lambda-runtime-trace-id"]
-        self.assertEqual(trace_id, answer.headers["x-amzn-trace-id"])
+        # The caller is told the trace; the function's own segment is the runtime's to know.
+        told, own = (
+            dict(part.split("=") for part in headers.split(";"))
+            for headers in (
+                answer.headers["x-amzn-trace-id"],
+                event.headers["lambda-runtime-trace-id"],
+            )
+        )
+        self.assertEqual((told["Root"], told["Sampled"]), (own["Root"], own["Sampled"]))
+        self.assertNotEqual(told["Parent"], own["Parent"])
         self.assertNotIn("x-amz-function-error", answer.headers)
         self.assertNotIn("x-amz-log-result", answer.headers)
 
@@ -213,6 +225,126 @@ class TestCrash(InvokeTest):
             (200, "Unhandled"), (answer.status, answer.headers["x-amz-function-error"])
         )
         self.assertEqual("Runtime.ExitError", json.loads(answer.body)["errorType"])
+
+
+class SnapStartTest(InvokeTest):
+    config: ClassVar = {"function_name": "greeter", "initialization_type": "snap-start"}
+
+    def setUp(self) -> None:
+        self.clock = ManualClock()
+        super().setUp()
+
+    def start(self, **config: Any) -> Simulator:
+        return super().start(clock=self.clock, **config)
+
+    def restored_for(self, path: str = INVOKE) -> tuple[Future[Answer], Any]:
+        """Somebody who invokes, and the runtime that is restored for it."""
+        connection = self.runtime.connection
+        polled = self.soon(connection.request, "GET", RESTORE_NEXT)
+        self.simulator.wait_for_parked(1, PATIENCE)
+        caller = self.soon(self.invoke, b"{}", [], path)
+        self.assertEqual(200, polled.result(PATIENCE).status)
+        return caller, connection
+
+    def assert_snap_start_failed(self, answer: Answer, status: int, error_type: str) -> None:
+        told = (answer.status, answer.headers["x-amzn-errortype"])
+        self.assertEqual((status, error_type), told)
+        self.assertEqual({"Type", "Message"}, set(json.loads(answer.body)))
+        self.assertNotIn("x-amz-function-error", answer.headers)
+        self.assertIn("x-amzn-requestid", answer.headers)
+
+
+class TestSnapStart(SnapStartTest):
+    def test_a_restore_that_succeeds_is_not_seen(self) -> None:
+        caller, _ = self.restored_for()
+        self.runtime.respond(self.runtime.next(), b'"restored"')
+        answer = caller.result(PATIENCE)
+        self.assertEqual((200, b'"restored"'), (answer.status, answer.body))
+
+    def test_a_hook_that_fails_is_an_exception(self) -> None:
+        caller, connection = self.restored_for()
+        body = b'{"errorType":"Sad","errorMessage":"hook"}'
+        self.assertEqual(202, connection.request("POST", RESTORE_ERROR, body=body).status)
+        self.assert_snap_start_failed(caller.result(PATIENCE), 400, "SnapStartException")
+
+    def test_so_is_an_init_error_during_the_restore(self) -> None:
+        caller, connection = self.restored_for()
+        path = "/2018-06-01/runtime/init/error"
+        self.assertEqual(202, connection.request("POST", path, body=b"{}").status)
+        self.assert_snap_start_failed(caller.result(PATIENCE), 400, "SnapStartException")
+
+    def test_a_restore_that_takes_too_long_is_another(self) -> None:
+        caller, _ = self.restored_for()
+        self.simulator.wait_for(lambda: self.simulator.invocation_states, PATIENCE)
+        self.clock.advance(10.0)
+        self.assert_snap_start_failed(caller.result(PATIENCE), 408, "SnapStartTimeoutException")
+
+    def test_a_function_that_takes_too_long_is_no_exception(self) -> None:
+        caller, _ = self.restored_for()
+        self.runtime.next()
+        self.clock.advance(3.0)
+        answer = caller.result(PATIENCE)
+        self.assertEqual(
+            (200, "Unhandled"), (answer.status, answer.headers["x-amz-function-error"])
+        )
+        self.assertEqual("Sandbox.Timedout", json.loads(answer.body)["errorType"])
+
+    def test_an_event_is_accepted_whatever_becomes_of_it(self) -> None:
+        answer = self.invoke(headers=[("X-Amz-Invocation-Type", "Event")])
+        self.assertEqual(202, answer.status)
+
+    def test_an_init_that_fails_is_a_function_error(self) -> None:
+        caller = self.soon(self.invoke)
+        self.simulator.wait_for(lambda: self.simulator.invocation_states, PATIENCE)
+        body = b'{"errorType":"Sad","errorMessage":"init"}'
+        path = "/2018-06-01/runtime/init/error"
+        self.runtime.connection.request("POST", path, body=body)
+        answer = caller.result(PATIENCE)
+        self.assertEqual((200, body), (answer.status, answer.body))
+        self.assertEqual("Unhandled", answer.headers["x-amz-function-error"])
+
+    def test_a_stream_whose_restore_fails_is_an_exception_too(self) -> None:
+        # The stream begins before that is known, and ends in an ErrorCode of Unhandled.
+        caller, connection = self.restored_for(STREAM)
+        connection.request("POST", RESTORE_ERROR, body=b"{}")
+        self.assert_snap_start_failed(caller.result(PATIENCE), 400, "SnapStartException")
+
+
+class TestSnapStartCrash(SnapStartTest):
+    config: ClassVar = {
+        "initialization_type": "snap-start",
+        "runtime": program("restorable.py", "restore", "exit:3", role=ProcessRole.RUNTIME),
+    }
+
+    def test_an_exit_during_the_restore_is_an_exception(self) -> None:
+        # It is a function error.
+        self.simulator.wait_for_parked(1, PATIENCE)
+        self.assert_snap_start_failed(self.invoke(), 400, "SnapStartException")
+
+
+class TestManagedInstances(InvokeTest):
+    config: ClassVar = {
+        "function_name": "greeter",
+        "initialization_type": "lambda-managed-instances",
+    }
+
+    def test_parallel_requests_are_served_side_by_side(self) -> None:
+        workers = [HandRuntime(self, self.simulator) for _ in range(3)]
+        callers = [self.soon(self.invoke, b"%d" % number) for number in range(3)]
+        events = [worker.connection.request("GET", NEXT) for worker in workers]
+        for worker, event in zip(reversed(workers), reversed(events), strict=True):
+            worker.respond(event.headers["lambda-runtime-aws-request-id"], event.body)
+        answers = [caller.result(PATIENCE) for caller in callers]
+        self.assertEqual([b"0", b"1", b"2"], [answer.body for answer in answers])
+
+    def test_a_request_id_in_flight_is_refused(self) -> None:
+        request_id = "11111111-2222-4333-8444-555555555555"
+        headers = [("x-amzn-RequestId", request_id)]
+        caller = self.soon(self.invoke, b"{}", headers)
+        self.assertEqual(request_id, self.runtime.next())
+        self.assertEqual(400, self.invoke(headers=headers).status)
+        self.runtime.respond(request_id)
+        self.assertEqual(200, caller.result(PATIENCE).status)
 
 
 class TestOtherTypes(InvokeTest):

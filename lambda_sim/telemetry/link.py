@@ -1,0 +1,78 @@
+"""One connection to a subscriber's listener: kept while it serves, and else opened again."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+__all__ = ["Address", "Link"]
+
+Address = tuple[str, int]
+
+PATIENCE_SECONDS = 2.0
+"""How long a listener may take to accept, to read or to answer."""
+
+_CHUNK = 65_536
+
+
+class Link:
+    """A connection between batches. One thread opens, uses and closes it; any may cut it.
+
+    No proxy is ever asked.
+    """
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._address: Address | None = None
+        self._is_cut = False
+
+    def connected(self, address: Address, *, may_speak: bool = False) -> socket.socket:
+        """The connection to an address: the one that was kept, if it still serves, or a new one.
+
+        :param may_speak: whether the listener may send something that nobody reads.
+        :raises OSError: nobody accepts, or it was cut.
+        :raises ValueError: it is no address.
+        """
+        kept = self._socket
+        if kept is None or self._address != address or _is_over(kept, may_speak=may_speak):
+            self.close()
+            kept = socket.create_connection(address, PATIENCE_SECONDS)
+            self._socket, self._address = kept, address
+            # A batch is one message, and need not wait for the next.
+            kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._is_cut:
+            raise ConnectionAbortedError("cut")
+        return kept
+
+    def cut(self) -> None:
+        """End what is under way, and refuse all that follows."""
+        self._is_cut = True
+        # The other side looks at the flag after it has shown its socket: one of us sees the other.
+        if (open_socket := self._socket) is not None:
+            with suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connection; the next batch opens another."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = self._address = None
+
+
+def _is_over(idle: socket.socket, *, may_speak: bool) -> bool:
+    """Whether the other side has hung up, or spoken out of turn.
+
+    Asked before a connection is used again, so that a batch is not sent into a closed one: over
+    HTTP it would go once more, for want of an answer, and over TCP be lost.
+    """
+    try:
+        idle.setblocking(False)
+        # What is not read would make closing the connection take back what was written.
+        while idle.recv(_CHUNK) and may_speak:
+            pass
+    except BlockingIOError:
+        idle.settimeout(PATIENCE_SECONDS)
+        return False
+    except OSError:
+        pass
+    return True
