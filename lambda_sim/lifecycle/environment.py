@@ -42,6 +42,10 @@ class Poller(Protocol):
     def is_gone(self) -> bool:
         """Whether the connection is known to be closed."""
 
+    @property
+    def was_reset(self) -> bool:
+        """Whether it was closed with something unread."""
+
     def is_connected(self) -> bool:
         """Look at the connection now."""
 
@@ -323,6 +327,8 @@ class ExecutionEnvironment:
         """A connection closed; whoever is parked on it leaves."""
         with self as machine:
             machine.hung_up(poller)
+            if poller.was_reset:
+                machine.reset_by_peer(poller)
 
     # --- What callers do ------------------------------------------------------------------------
 

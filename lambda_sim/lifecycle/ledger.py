@@ -54,8 +54,6 @@ class Record:
     stage: Stage = Stage.QUEUED
     holder: object = None
     """The poll that it was handed to; None while it is nobody's."""
-    was_delivered: bool = False
-    """Whether it was ever handed to one that may answer."""
     is_cold: bool = False
     init_ms: float | None = None
     """What a cold start adds to the first invocation's bill."""

@@ -426,7 +426,6 @@ class Machine:
         for record in self.ledger.open.values():
             if record.stage is Stage.RUNNING and (again or not record.is_delivered):
                 record.holder = poll
-                record.was_delivered = True
                 return record
         return None
 
@@ -452,10 +451,10 @@ class Machine:
             if self.ledger.is_late(request_id):
                 raise refusals.InvokeTimeout
             raise refusals.InvalidRequestId
-        if not record.was_delivered or record.stage is not Stage.RUNNING:
-            if record.was_delivered and self.config.is_managed:
+        if not record.is_delivered or record.stage is not Stage.RUNNING:
+            if record.is_delivered and self.config.is_managed:
                 raise refusals.InvalidRequestId  # states are not asked for where there are many
-            state = record.stage if record.was_delivered else Stage.QUEUED
+            state = record.stage if record.is_delivered else Stage.QUEUED
             raise refusals.InvalidStateTransition(state.value, stage.value)
         if attempt_id is not None and attempt_id != record.attempt_id:
             raise refusals.InvokeTimeout
@@ -819,13 +818,12 @@ class Machine:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
         extension says that it is done."""
         self.runtime.hung_up(poll)
-        self._hand_on(poll)
         alone = {name for role, name in self._live if role is ProcessRole.EXTENSION}
         self.registry.hung_up(poll, with_process=alone)
 
-    def _hand_on(self, poll: Poll) -> None:
-        """What was sent to a poll that is no more goes to another that waits: the first had hung
-        up, which nobody could know then, or the runtime asks for the same event again."""
+    def reset_by_peer(self, poll: Poll) -> None:
+        """A connection broke with something unread: an invocation that was sent to a runtime there
+        goes to the poll that waits now."""
         current = self._current
         is_held = current is not None and current.holder is poll and current.stage is Stage.RUNNING
         if current is not None and is_held and self.runtime.polls - {poll}:

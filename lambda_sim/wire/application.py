@@ -60,6 +60,7 @@ class _Unseen:
     """A caller behind a server that does not show its connections."""
 
     is_gone = False
+    was_reset = False
 
     def is_connected(self) -> bool:
         return True

@@ -58,6 +58,9 @@ class Connection:
 
         A peer that only closed its sending side counts, too, though it may still read an answer.
         """
+        self.was_reset = False
+        """Whether the peer closed with something unread, or broke down. Known to its own thread
+        only, and so perhaps later than ``is_gone``; ``on_hangup`` is then called once more."""
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -120,6 +123,7 @@ class Connection:
             if self._lingers:
                 self._linger()
         except (OSError, SendFailed) as error:
+            self.was_reset = True
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
         finally:
             # The environs hold the connection, which holds them.

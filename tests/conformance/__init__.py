@@ -1,7 +1,7 @@
 """What AWS's contract says of an execution environment, statement by statement, from outside.
 
-A test is named after its statement in the contract; docs/fidelity.rst lists them all, with the tests
-of other rooms that show a statement. Left out are
+A test is named after its statement in the contract; docs/fidelity.rst lists them all, with tests of
+other rooms that show a statement. Left out are
 
 - RT-28, EX-15, FS-03, LOG-09: not there.
 - RT-09, RT-83 to 88, INV-01 to 06: what a caller's HTTP client sees; tests/wire has it.

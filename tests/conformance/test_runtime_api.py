@@ -173,6 +173,28 @@ class DeadPollTest(ConformanceTest):
         self.assertEqual(self.runtime().next().id, request_id)
 
 
+    def test_rt_10_an_event_that_nobody_read_goes_to_who_waits(self) -> None:
+        polls = [self.park(self.runtime()) for _ in range(2)]
+        request_id = self.simulator.enqueue_payload(1)
+        self.wait_for(lambda: not all(poll.is_silent() for poll in polls))
+        served, waiting = sorted(polls, key=RawRuntime.is_silent)
+        self.assertTrue(waiting.is_silent())
+        served.close()  # with the event unread, which resets the connection
+        self.assertEqual(waiting.event().id, request_id)
+        self.assert_accepted(waiting.respond(request_id))
+
+    def test_rt_10_an_event_that_was_read_goes_to_nobody_else(self) -> None:
+        polls = [self.park(self.runtime()) for _ in range(2)]
+        request_id = self.simulator.enqueue_payload(1)
+        self.wait_for(lambda: not all(poll.is_silent() for poll in polls))
+        served, waiting = sorted(polls, key=RawRuntime.is_silent)
+        self.assertEqual(served.event().id, request_id)
+        served.close()
+        self.assert_accepted(self.runtime().respond(request_id))
+        self.complete(request_id)
+        self.assertTrue(waiting.is_silent())
+
+
 class NextTest(ConformanceTest):
     def test_rt_20_next_waits_for_an_invocation(self) -> None:
         parked = self.park(self.runtime())

@@ -17,6 +17,7 @@ class Caller:
 
     def __init__(self, *, is_gone: bool = False, is_there: bool = True) -> None:
         self.is_gone = is_gone
+        self.was_reset = False
         self.is_there = is_there
 
     def is_connected(self) -> bool:
