@@ -10,9 +10,8 @@ import math
 from lambda_sim.lifecycle.failures import OUT_OF_MEMORY, Failure
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.protocol import BYTES_PER_MB
 from lambda_sim.model.telemetry import Report, ResponseTimes, RuntimeDone, Span, Status
-
-BYTES_PER_MB = 1024 * 1024
 
 
 def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeDone:

@@ -35,7 +35,6 @@ INITIALIZATION_TYPES = (
     "snap-start",
     "lambda-managed-instances",
 )
-BYTES_PER_MB = 1024 * 1024
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -253,7 +252,7 @@ class SimulatorConfig:
     @property
     def memory_limit_bytes(self) -> int | None:
         """What the processes may use together; None where the rules set no limit."""
-        return self.memory_size_mb * BYTES_PER_MB if self.rules.enforces_memory else None
+        return self.memory_size_mb * protocol.BYTES_PER_MB if self.rules.enforces_memory else None
 
     @property
     def is_snap_start(self) -> bool:

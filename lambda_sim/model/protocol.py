@@ -73,6 +73,8 @@ MAX_CONCURRENCY: Final = 1_600
 MANAGED_CONCURRENCY: Final = 16
 """The same when nothing is said."""
 
+BYTES_PER_MB: Final = 1024 * 1024
+
 MEMORY_MB: Final = (128, 10_240)
 """AWS: "Lambda quotas", Function memory allocation."""
 

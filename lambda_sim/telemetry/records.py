@@ -11,12 +11,11 @@ from typing import Any
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import EventType
+from lambda_sim.model.protocol import BYTES_PER_MB
 from lambda_sim.model.telemetry import Fact, InvocationFact, SubscriptionApi, TelemetryEventType
 from lambda_sim.telemetry.notation import Json, ms, ordered, outcome, spans, tracing
 
 __all__ = ["extension", "logs_dropped", "metrics", "of", "subscription", "type_of"]
-
-_BYTES_PER_MB = 1024 * 1024
 
 
 def type_of(fact: Fact) -> str:
@@ -93,7 +92,7 @@ def _instance(config: SimulatorConfig) -> Json:
     return {
         "instanceId": config.instance_id,
         # Bytes on the wire, though the guide's example shows megabytes.
-        "instanceMaxMemory": config.memory_size_mb * _BYTES_PER_MB,
+        "instanceMaxMemory": config.memory_size_mb * BYTES_PER_MB,
     }
 
 

@@ -172,7 +172,6 @@ class DeadPollTest(ConformanceTest):
         request_id = self.simulator.enqueue_payload(1)
         self.assertEqual(self.runtime().next().id, request_id)
 
-
     def test_rt_10_an_event_that_nobody_read_goes_to_who_waits(self) -> None:
         polls = [self.park(self.runtime()) for _ in range(2)]
         request_id = self.simulator.enqueue_payload(1)
