@@ -88,6 +88,7 @@ class ExecutionEnvironment:
     ) -> None:
         self.gauges: Gauges = NoGauges()
         self._clock = clock
+        self._memory_limit = config.memory_limit_bytes
         self._monitor = Monitor()
         # Guarded by _monitor, both:
         self._machine = Machine(config, clock, extensions=extensions)
@@ -228,8 +229,10 @@ class ExecutionEnvironment:
 
         :raises PollerGone: the runtime is killed for the memory it used, and answers no more.
         """
-        self._read_gauges(flush=False)
-        if self.gauges.enforce_memory():
+        peak = self._read_gauges(flush=False)
+        # Who never had too much together has not now: no need to look again.
+        is_suspect = self._memory_limit is not None and peak > self._memory_limit
+        if is_suspect and self.gauges.enforce_memory():
             self._await_death(record)
         with self as machine:
             self._refuse_closed_locked()
@@ -442,18 +445,22 @@ class ExecutionEnvironment:
         with self as machine:
             machine.chronicle.dropped(fact)
 
-    def _read_gauges(self, *, flush: bool) -> None:
-        """Before a change that is reported: what was printed and used until now. No lock held."""
+    def _read_gauges(self, *, flush: bool) -> int:
+        """Before a change that is reported: what was printed and used until now. No lock held.
+
+        :returns: the most memory used, as far as it is known.
+        """
         gauges = self.gauges
         try:
             gauges.drain(flush=flush)
             peak = gauges.peak_memory_bytes()
         except OSError as error:  # nothing that is only measured may lose what happened
             logger.warning("output or memory could not be read: %s", error)
-            return
+            return 0
         if peak:  # nothing measured is nothing known
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
+        return peak or 0
 
     # --- What the conductor and the router of telemetry wait for ----------------------------------
 
