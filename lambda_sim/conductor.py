@@ -25,6 +25,9 @@ AWS: *Extensions API*, Shutdown phase."""
 INTERNAL_SHARE = 0.5
 """The same with internal extensions only."""
 
+LAST_WORDS_SECONDS = 0.2
+"""How long telemetry of what came before may hold SHUTDOWN up."""
+
 FLUSH_SECONDS = 1.0
 """How long the last telemetry may take."""
 
@@ -213,7 +216,12 @@ class Conductor:
         """
         deadline = Deadline.after(self._config.shutdown_timeout, self._clock)
         self._thaw()
+        with self._environment as machine:
+            machine.chronicle.hurry()
         self._sandbox.stop(self._sandbox.live(ProcessRole.RUNTIME), self._runtime_grace())
+        # What happened until now is told before the end is.
+        limit = min(LAST_WORDS_SECONDS, self._config.shutdown_timeout)
+        self._environment.flush(Deadline.after(limit))
         left = deadline.remaining() or 0.0
         with self._environment as machine:
             machine.announce(reason, int((self._clock.time() + left) * 1000))

@@ -197,7 +197,8 @@ class Simulator:
         if self._server is not None:
             with self._environment as machine:
                 machine.begin_shutdown(reason)
-            limit = self.config.shutdown_timeout + SHUTDOWN_SLACK
+            config = self.config
+            limit = config.extension_ready_timeout + config.shutdown_timeout + SHUTDOWN_SLACK
             # Whatever holds it up beyond that is cut by close.
             with suppress(WaitTimeout, ShuttingDown):
                 self._wait(Topic.PHASE, _if(lambda machine: machine.is_ended), limit, "the end")

@@ -277,7 +277,7 @@ class ConcurrencyTest(RicTest):
         self.assertEqual(len({one["pid"] for one in told}), 3)
 
     def test_a_line_belongs_to_the_invocation_whose_worker_wrote_it(self) -> None:
-        simulator = self.workers(2, "meeting.wait")
+        simulator = self.workers(2, "meeting.wait", log_format="Text")
         met = dict(self.waiting(simulator, str(number)) for number in range(2))
         for end in met.values():
             os.close(end)

@@ -33,8 +33,8 @@ INITIALIZATION_TYPES = (
 )
 
 EPILOG = """\
-Exit status: 0 success, 1 the function failed, 2 wrong usage, 3 the simulator failed,
-128 and the number of the signal that ended it."""
+Exit status: 0 success, or a served function was ended; 1 the function failed, 2 wrong usage,
+3 the simulator failed, 128 and its number for a signal that ended an invoke."""
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -108,7 +108,7 @@ def _add_serve(add_parser: AddParser) -> None:
         "serve",
         "Serve a function over HTTP, as AWS's Runtime Interface Emulator does.",
         "The log goes to standard error. AWS_LAMBDA_FUNCTION_NAME, _VERSION, _MEMORY_SIZE,\n"
-        "_TIMEOUT and _HANDLER are the defaults of the options they are named like;\n"
+        "_TIMEOUT and _HANDLER are the defaults of options;\n"
         "AWS_LAMBDA_MAX_CONCURRENCY makes it an environment of a managed instance.",
     )
     parser.add_argument(
@@ -156,6 +156,7 @@ def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> Argu
     add = parser.add_argument
     add("--handler", metavar="M.F", help="a Python function to run, or a COMMAND's _HANDLER")
     add("--function-name", metavar="NAME", help="(default: test-function)")
+    add("--function-version", metavar="V", help="(default: $LATEST)")
     add(
         "--timeout",
         dest="invocation_timeout",
@@ -190,7 +191,7 @@ def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> Argu
         "--max-concurrency",
         type=int,
         metavar="N",
-        help="invocations at once, for runtimes of managed instances (default: 1)",
+        help="invocations at once, as on a managed instance (default: 1)",
     )
     add("--log-format", type=log_format, choices=("Text", "JSON"), help="(default: Text)")
     return parser

@@ -23,6 +23,7 @@ __all__ = ["EMULATOR_VARIABLES", "LOG_VARIABLES", "simulator_config"]
 
 OPTIONS = {
     "function_name": "--function-name",
+    "function_version": "--function-version",
     "handler": "--handler",
     "memory_size_mb": "--memory",
     "region": "--region",
@@ -68,8 +69,8 @@ def simulator_config(
         if name not in fields and environ.get(variable):
             fields[name] = _from_variable(variable, environ[variable], name)
             sources[name] = variable
-    if sources["max_concurrency"] == "AWS_LAMBDA_MAX_CONCURRENCY":
-        # As the emulator has it: whoever sets the variable wants the other kind of environment.
+    if fields.get("max_concurrency", 1) != 1:
+        # As AWS's emulator has it: whoever wants this wants the other kind of environment.
         fields.setdefault("initialization_type", "lambda-managed-instances")
     fields["environment"] = values.variables(options.env, options.env_file)
     directory = fields.pop("extensions_dir", None)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from lambda_sim.errors import ConfigurationError, LambdaSimError
 
+from . import workers
 from .client import RuntimeClient
+from .context import LambdaContext
 from .failure import ErrorReport
 from .loading import add_function_folders, load
 from .logs import LambdaLog, start_logging
@@ -22,6 +26,8 @@ _USAGE = "usage: python -m lambda_sim.handler [module.function]   (default: what
 
 def main(arguments: list[str]) -> int:
     """Load the handler and serve invocations until the Runtime API is gone.
+
+    Where Lambda hands out several invocations at once, as many processes serve them.
 
     :returns: the exit status: 2 for wrong usage, 1 when the handler could not be loaded or the
         Runtime API went away, 0 when it did so after SIGTERM, 130 after Ctrl-C.
@@ -46,6 +52,14 @@ def _serve(name: str, client: RuntimeClient, log: LambdaLog) -> int:
         handler = load(name)
     except Exception as error:
         return _fail_init(ErrorReport.from_exception(error), client, log)
+    if (count := workers.wanted(os.environ)) > 1:
+        return workers.run(count, lambda: _poll(handler, RuntimeClient(), log))
+    return _poll(handler, client, log)
+
+
+def _poll(
+    handler: Callable[[Any, LambdaContext], Any], client: RuntimeClient, log: LambdaLog
+) -> int:
     sigterm = _Sigterm()
     try:
         run(handler, client, log=log)

@@ -25,7 +25,9 @@ class Chronicle:
         self.history = History(config.history_limit)
         self.peak_bytes: int | None = None
         """The most memory measured so far, as somebody who may do I/O found it."""
-        self.is_flushed = True
+        self.flushes = 0
+        """How many flushes are done."""
+        self._flushes_asked = 0
 
         self._config = config
         self._clock = clock
@@ -91,15 +93,16 @@ class Chronicle:
         if self._has_subscribers:
             self._outbox.send(effects.Hurry())
 
-    def flush(self, deadline: Deadline) -> None:
-        """Ask for everything to be delivered."""
-        self.is_flushed = not self._has_subscribers
+    def flush(self, deadline: Deadline) -> int:
+        """Ask for everything to be delivered; the number of flushes when that is done."""
         if self._has_subscribers:
             self._outbox.send(effects.Flush(deadline))
+            self._flushes_asked += 1
+        return self._flushes_asked
 
     def flushed(self) -> None:
-        """It was delivered, or could not be."""
-        self.is_flushed = True
+        """One flush is done: they are in the order in which they were asked for."""
+        self.flushes += 1
         self._outbox.changed(Topic.FLUSHED)
 
     def dropped(self, fact: LogsDropped) -> None:

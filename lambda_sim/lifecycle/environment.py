@@ -457,7 +457,7 @@ class ExecutionEnvironment:
         except OSError as error:  # nothing that is only measured may lose what happened
             logger.warning("output or memory could not be read: %s", error)
             return 0
-        if peak:  # nothing measured is nothing known
+        if peak is not None:
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
         return peak or 0
@@ -500,11 +500,14 @@ class ExecutionEnvironment:
     def flush(self, deadline: Deadline) -> None:
         """Block until subscribers have everything, or the deadline has passed."""
         with self as machine:
-            machine.chronicle.flush(deadline)
+            mark = machine.chronicle.flush(deadline)
             # A subscriber that does not listen delays the end no longer than this.
             with suppress(WaitTimeout):
                 self._wait_locked(
-                    Topic.FLUSHED, lambda: machine.chronicle.is_flushed or None, deadline, "a flush"
+                    Topic.FLUSHED,
+                    lambda: machine.chronicle.flushes >= mark or None,
+                    deadline,
+                    "a flush",
                 )
 
     def take_outgoing(self) -> list[Outgoing]:

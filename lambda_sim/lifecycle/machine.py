@@ -66,6 +66,9 @@ class Life(Enum):
 INIT = "init"
 RESTORE = "restore"
 
+LAST_CALL = 0.3
+"""Seconds in which a runtime that has answered is expected back in Next when it all ends."""
+
 
 class Machine:
     """The state of one execution environment. One caller at a time.
@@ -95,6 +98,7 @@ class Machine:
 
         self._clock = clock
         self._function_arn = config.function_arn
+        self._farewell: ShutdownReason | None = None
         self._declared = tuple(extensions)
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
@@ -395,10 +399,12 @@ class Machine:
 
         :raises InvalidStateTransition: an answer is being uploaded, or init failed.
         """
+        current = self._current
         if self._is_ending:
             self.runtime.park(poll)
+            if current is not None and current.stage is Stage.ANSWERED:
+                self._runtime_done(current)
             return False
-        current = self._current
         if current is not None and current.stage is not Stage.ANSWERED:
             if current.stage is not Stage.RUNNING:
                 raise refusals.InvalidStateTransition(current.stage.value, "Ready")
@@ -643,6 +649,7 @@ class Machine:
         """Something ended: go on with what is pending, or rest."""
         self._dispatch()
         self._rest()
+        self._shut_down_if_reported()
 
     def _rest(self) -> None:
         at_rest = self.life in (Life.RUNNING, Life.SNAPSHOT) and not self._is_ending
@@ -801,8 +808,20 @@ class Machine:
         self.frost.thaw()
         self.phase = SimulatorPhase.SHUTTING_DOWN
         self.outbox.changed(Topic.PHASE)
-        if reason is not None:
-            self.outbox.order(effects.Shutdown(reason))
+        self._farewell = reason
+        for record in self.ledger.open.values():
+            if record.is_complete and record.runtime_done is None:
+                limit = self._clock.monotonic() + LAST_CALL
+                give_up = partial(self._waited_enough, record)
+                self.timers.set((record.request_id, "ready"), limit, give_up)
+        self._shut_down_if_reported()
+
+    def _shut_down_if_reported(self) -> None:
+        """Lambda shuts down between invocations: those that were answered are reported first."""
+        is_held_up = any(record.is_complete for record in self.ledger.open.values())
+        if self._farewell is not None and not is_held_up:
+            self.outbox.order(effects.Shutdown(self._farewell))
+            self._farewell = None
 
     def end(self) -> None:
         """The shutdown is done."""
@@ -811,7 +830,6 @@ class Machine:
 
     def announce(self, reason: ShutdownReason, deadline_ms: int) -> None:
         """Send SHUTDOWN to whoever subscribed to it."""
-        self.chronicle.hurry()
         self.registry.announce(ShutdownEvent(reason=reason, deadline_ms=deadline_ms))
 
     def hung_up(self, poll: Poll) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from lambda_sim.lifecycle.failures import OUT_OF_MEMORY, Failure
+from lambda_sim.lifecycle.failures import OUT_OF_MEMORY, TIMED_OUT, Failure
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.protocol import BYTES_PER_MB
@@ -41,7 +41,7 @@ def report(
 ) -> Report:
     """What platform.report says of an invocation that is over now."""
     duration = _ms(record.charged_from or record.dispatched, now)
-    if verdict and verdict.status is Status.TIMEOUT:
+    if verdict and verdict.error_type == TIMED_OUT:
         duration = max(duration, record.timeout * 1000)
     # To the microsecond, which is what is told: a whole number must not be billed as one more.
     billed = round(duration + (record.init_ms or record.restore_ms or 0.0), 3)
@@ -92,7 +92,8 @@ def _memory_used_mb(verdict: Failure | None, config: SimulatorConfig, peak: int 
     size = config.memory_size_mb
     if peak is None or (verdict and verdict.error_type == OUT_OF_MEMORY):
         return size
-    return min(megabytes(peak), size) if config.rules.enforces_memory else megabytes(peak)
+    used = max(1, megabytes(peak))  # who was gone before it could be measured had some, too
+    return min(used, size) if config.rules.enforces_memory else used
 
 
 def _managed_spans(record: Record, config: SimulatorConfig) -> tuple[Span, ...]:

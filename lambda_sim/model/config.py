@@ -88,7 +88,8 @@ class SimulatorConfig:
     """One execution environment's settings. Durations are seconds, sizes what the name says.
 
     :param function_name, function_version, handler, memory_size_mb, region, account_id: what the
-        function is to Lambda. ``handler`` is only told, in ``_HANDLER``: see ``runtime``.
+        function is to Lambda. Memory is 128 MB if nothing is said, 2048 on managed instances.
+        ``handler`` is only told, in ``_HANDLER``: see ``runtime``.
     :param invocation_timeout: the function's timeout, 0.001 to 900.
     :param init_timeout: the time that init may take before it is ended and tried again inside the
         first invocation. If it is not given, it is Lambda's own: ten seconds on demand, and 130
@@ -108,7 +109,8 @@ class SimulatorConfig:
         None leaves it to the rules, which say one; it is 16 on managed instances.
     :param runtime_version: what INIT_START and telemetry call the runtime's version, such as
         ``python:3.13.v60``; None is one that names this library.
-    :param log_format, log_level: "Text", or "JSON" and from which level on.
+    :param log_format, log_level: "Text", or "JSON" and from which level on; JSON if nothing is said
+        on managed instances, which have no other at Lambda.
     :param extensions_dir: a directory whose files are started as extensions, as /opt/extensions.
     :param external_extensions: names that count as external though no process carries them.
     :param history_limit: how many completed invocations, and how many events, are kept.
@@ -125,7 +127,11 @@ class SimulatorConfig:
         default="$LATEST", validator=checks.matching(r"\$LATEST|[0-9]+", "$LATEST or a number")
     )
     handler: str | None = attrs.field(default=None, validator=_optional(checks.header))
-    memory_size_mb: int = attrs.field(default=128, validator=checks.whole(*protocol.MEMORY_MB))
+    _memory_size_mb: int = attrs.field(
+        default=0,  # Lambda's own
+        repr=False,
+        validator=checks.unless(0, checks.whole(*protocol.MEMORY_MB)),
+    )
     region: str = attrs.field(
         default="us-east-1", validator=checks.matching(r"[a-z0-9-]+", "a region such as us-east-1")
     )
@@ -190,7 +196,11 @@ class SimulatorConfig:
     runtime_version: str = attrs.field(
         default=None, converter=_or_own_version, validator=checks.header
     )
-    log_format: str = attrs.field(default="Text", validator=checks.one_of(("Text", "JSON")))
+    _log_format: str = attrs.field(
+        default="",  # Lambda's own
+        repr=False,
+        validator=checks.unless("", checks.one_of(("Text", "JSON"))),
+    )
     log_level: str | None = attrs.field(
         default=None, validator=_optional(checks.one_of(LOG_LEVELS))
     )
@@ -219,17 +229,19 @@ class SimulatorConfig:
     )
 
     # What was given is kept apart from what follows, so that a changed copy derives it anew.
+    memory_size_mb: int = attrs.field(init=False)
     init_timeout: float = attrs.field(init=False)
+    log_format: str = attrs.field(init=False)
     log_group_name: str = attrs.field(init=False)
     log_stream_name: str = attrs.field(init=False, eq=False)
     rules: Rules = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         refuse_reserved(self.environment)
-        if self.log_level is not None and self.log_format != "JSON":
-            raise ConfigurationError("log_level", self.log_level, "None unless log_format is JSON")
         limit = self._init_timeout
         derived = {
+            "memory_size_mb": self._memory_size_mb or (2048 if self.is_managed else 128),
+            "log_format": self._log_format or ("JSON" if self.is_managed else "Text"),
             "init_timeout": self._init_limit() if limit == math.inf else limit,
             "log_group_name": self._log_group_name or f"/aws/lambda/{self.function_name}",
             "log_stream_name": self._log_stream_name or self._new_log_stream(),
@@ -237,6 +249,8 @@ class SimulatorConfig:
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+        if self.log_level is not None and self.log_format != "JSON":
+            raise ConfigurationError("log_level", self.log_level, "None unless log_format is JSON")
 
     @property
     def function_arn(self) -> str:

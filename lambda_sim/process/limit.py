@@ -88,6 +88,9 @@ class MemoryLimit:
         self._seen: dict[int, Seen] = {}
         self._acquittal: Acquittal | None = None
         self._victim: Victim | None = None
+        self.is_open = False
+        """Whether the last look left something to be asked again, though nobody may run any more: a
+        victim was still dying, or pages were not counted again yet."""
 
     def enforce(self) -> bool:
         """Look now; whether a process is being killed, by this look or one before it."""
@@ -125,8 +128,10 @@ class MemoryLimit:
 
     def _enforce(self, look: Look) -> None:
         """Kill one if need be. It is the caller's turn."""
+        self.is_open = False
         if self._victim is not None:
             if self._victim.is_dying:
+                self.is_open = True
                 return  # what it held is about to be free
             if not self._victim.is_awaited:
                 self._victim = None
@@ -138,6 +143,7 @@ class MemoryLimit:
             process = group.starve(usage.pid)
             if process is not None:
                 self._victim = Victim(group, process)
+                self.is_open = True
 
     def _are_over(self, look: Look) -> bool:
         """Whether they hold more than they may together, each page counted once."""
@@ -146,6 +152,7 @@ class MemoryLimit:
         if seems <= self._limit:
             return False
         if self._acquittal is not None and self._acquittal.covers(seems):
+            self.is_open = True
             return False
         began = SYSTEM_CLOCK.monotonic()
         held = pages.held_together(usages, self._limit)

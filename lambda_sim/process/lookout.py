@@ -43,7 +43,7 @@ class Lookout:
         before: dict[int, float | None] = {}
         while self._rests(pause):
             now = self._limit.activity()
-            if now == before and None not in now.values():
+            if now == before and None not in now.values() and not self._limit.is_open:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             before = now

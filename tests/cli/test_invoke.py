@@ -96,7 +96,8 @@ class TestKinds(CommandTestCase):
                 self.assertEqual([kind, concurrency], self.told("--initialization-type", kind))
 
     def test_the_concurrency_may_be_had(self) -> None:
-        self.assertEqual(["on-demand", "2"], self.told("--max-concurrency", "2"))
+        told = self.told("--max-concurrency", "2")
+        self.assertEqual(["lambda-managed-instances", "2"], told)
 
     def test_the_emulator_s_variable_is_for_serve(self) -> None:
         self.assertEqual(["on-demand", None], self.told(AWS_LAMBDA_MAX_CONCURRENCY="3"))

@@ -192,10 +192,11 @@ class TestKinds(ServeTestCase):
         told = self.told(AWS_LAMBDA_MAX_CONCURRENCY="3")
         self.assertEqual(("lambda-managed-instances", "3"), told)
 
-    def test_the_option_changes_the_number_and_nothing_else(self) -> None:
-        self.assertEqual(("on-demand", "2"), self.told("--max-concurrency", "2"))
+    def test_the_option_says_the_same_and_wins(self) -> None:
+        managed = "lambda-managed-instances"
+        self.assertEqual((managed, "2"), self.told("--max-concurrency", "2"))
         told = self.told("--max-concurrency", "2", AWS_LAMBDA_MAX_CONCURRENCY="3")
-        self.assertEqual(("on-demand", "2"), told)
+        self.assertEqual((managed, "2"), told)
 
     def test_a_kind_that_was_asked_for_stays(self) -> None:
         words = ("--initialization-type", "on-demand")

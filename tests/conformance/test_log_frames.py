@@ -62,7 +62,8 @@ class LogFrameTest(ConformanceTest):
 
     def test_fs_04_managed_instances_have_no_such_descriptor(self) -> None:
         runtime = handler_runtime("functions.trouble")
-        self.simulate(initialization_type="lambda-managed-instances", runtime=runtime)
+        kind = "lambda-managed-instances"
+        self.simulate(initialization_type=kind, log_format="Text", runtime=runtime)
         self.simulator.invoke({"kind": "raise"}, timeout=PATIENCE)
         self.assertIn("Traceback (most recent call last):", self.printed())
 

@@ -12,7 +12,7 @@ import psutil
 from lambda_sim import ShutdownReason, SimulatorPhase
 from lambda_sim.process import tree
 from lambda_sim.testing import ManualClock
-from tests.conformance.case import ConformanceTest, extension_of, runtime_of
+from tests.conformance.case import ConformanceTest, TelemetryTest, extension_of, runtime_of
 from tests.raw import PATIENCE
 
 KILLED = -9
@@ -71,12 +71,40 @@ class AcknowledgementTest(ConformanceTest):
         runtime, request_id = self.running()
         self.assertEqual(extension.event()["requestId"], request_id)
         runtime.respond(request_id)
+        self.park(runtime)
         done = self.soon(self.simulator.graceful_shutdown)
         self.simulator.wait_for_phase(SimulatorPhase.SHUTTING_DOWN, PATIENCE)
         self.assertFalse(done.done())
         self.assertEqual(extension.next()["eventType"], "SHUTDOWN")
         extension.close()
         done.result(PATIENCE)
+
+
+class LastInvocationTest(TelemetryTest):
+    """Lambda ends an environment between invocations."""
+
+    def test_lc_12_what_was_answered_is_reported_before_the_end(self) -> None:
+        receiver = self.receiver()
+        extension = self.subscribed("watcher", "INVOKE", "SHUTDOWN", to=receiver)
+        self.park(extension)
+        runtime, request_id = self.running()
+        extension.event()
+        runtime.respond(request_id)
+        self.park(runtime)
+        done = self.soon(self.simulator.graceful_shutdown)
+        self.simulator.wait_for_phase(SimulatorPhase.SHUTTING_DOWN, PATIENCE)
+        self.assertEqual(self.simulator.get_telemetry_events_by_type("platform.report"), [])
+        self.assertEqual(extension.next()["eventType"], "SHUTDOWN")
+        receiver.wait_for("platform.report", PATIENCE)  # delivered while the extension is there
+        extension.close()
+        done.result(PATIENCE)
+        self.assertIn("REPORT", self.simulator.logs[-1].message)
+
+    def test_lc_12_a_runtime_that_does_not_come_back_holds_nothing_up(self) -> None:
+        runtime, request_id = self.running()
+        runtime.respond(request_id)
+        self.simulator.graceful_shutdown()
+        self.assertEqual(self.telemetry_types()[-2:], ["platform.runtimeDone", "platform.report"])
 
 
 class ShutdownTest(ConformanceTest):

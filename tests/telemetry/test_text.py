@@ -126,7 +126,7 @@ class TextLines(unittest.TestCase):
         self.assertEqual(messages(fact), [END_TEXT, wanted])
 
     def test_a_report_of_a_managed_instance_names_the_duration_only(self) -> None:
-        made = {"initialization_type": "lambda-managed-instances"}
+        made = {"initialization_type": "lambda-managed-instances", "log_format": "Text"}
         wanted = f"REPORT RequestId: {REQUEST_ID}\tDuration: 3.01 ms\t"
         self.assertEqual(messages(report(), **made), [END_TEXT, wanted])
 

@@ -1,0 +1,107 @@
+"""workers: as many processes as invocations may be at work, and one end for all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from contextlib import suppress
+from pathlib import Path
+
+from lambda_sim import Simulator
+from lambda_sim.handler import workers
+from tests.support import PATIENCE, ROOT, SimulatorTest, handler_runtime
+
+COUNT = 3
+
+
+class CountTest(unittest.TestCase):
+    def test_lambda_says_how_many(self) -> None:
+        self.assertEqual(workers.wanted({"AWS_LAMBDA_MAX_CONCURRENCY": "16"}), 16)
+
+    def test_it_is_one_where_lambda_says_nothing_that_can_be_read(self) -> None:
+        for environ in ({}, {"AWS_LAMBDA_MAX_CONCURRENCY": "many"}):
+            self.assertEqual(workers.wanted(environ), 1)
+
+
+class EndTest(unittest.TestCase):
+    def end_of(self, last_words: str) -> int:
+        """The exit status of three workers, of which one does this and the others wait for ever."""
+        program = (
+            "import os, sys, time\n"
+            "from lambda_sim.handler import workers\n"
+            "reader, writer = os.pipe()\n"
+            "os.write(writer, b'!')\n"
+            "def serve():\n"
+            "    os.read(reader, 1)\n"
+            f"    {last_words}\n"
+            f"sys.exit(workers.run({COUNT}, serve))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        self.printed = done.stderr.decode()
+        return done.returncode
+
+    def test_the_first_that_ends_ends_all(self) -> None:
+        self.assertEqual(self.end_of("return 7"), 7)
+
+    def test_leaving_ends_it_with_its_status(self) -> None:
+        self.assertEqual(self.end_of("sys.exit(3)"), 3)
+        self.assertEqual(self.end_of("sys.exit()"), 0)
+        self.assertEqual(self.end_of("sys.exit('why')"), 1)
+
+    def test_one_that_a_signal_ended_is_told_by_its_number(self) -> None:
+        self.assertEqual(self.end_of("os.kill(os.getpid(), 9)"), 128 + 9)
+
+    def test_what_a_worker_raises_is_printed_and_a_failure(self) -> None:
+        self.assertEqual(self.end_of("raise ValueError('as asked')"), 1)
+        self.assertIn("ValueError: as asked", self.printed)
+
+
+class ServeTest(SimulatorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def waiting(self, simulator: Simulator, name: str) -> tuple[str, int]:
+        """An invocation whose worker has got as far as its FIFO, and our end of it."""
+        path = self.folder / name
+        os.mkfifo(path)
+        request_id = simulator.enqueue_payload({"fifo": str(path)})
+        ends: list[int] = []
+
+        def has_reader() -> bool:
+            with suppress(OSError):
+                ends.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(ends)
+
+        simulator.wait_for(has_reader, PATIENCE)
+        return request_id, ends[0]
+
+    def test_invocations_go_side_by_side_in_processes_of_their_own(self) -> None:
+        simulator = self.start(runtime=handler_runtime("meeting.wait"), max_concurrency=COUNT)
+        met = dict(self.waiting(simulator, str(number)) for number in range(COUNT))
+        for end in met.values():
+            os.close(end)
+        states = [simulator.wait_for_invocation_complete(one, PATIENCE) for one in met]
+        told = [state.response.payload for state in states if state.response]
+        self.assertEqual([one["id"] for one in told], list(met))
+        self.assertEqual(len({one["pid"] for one in told}), COUNT)
+
+    def test_a_worker_that_leaves_ends_the_runtime(self) -> None:
+        simulator = self.start(runtime=handler_runtime("meeting.leave"), max_concurrency=COUNT)
+        state = simulator.invoke({"leave": True}, timeout=PATIENCE)
+        assert state.error is not None
+        self.assertTrue(state.error.error_message.endswith("exit status 3"))
+        self.assertEqual(simulator.invoke({}, timeout=PATIENCE).status.name, "SUCCESS")
+
+
+if __name__ == "__main__":
+    unittest.main()
