@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,7 +12,7 @@ import attrs
 
 from lambda_sim import evidence
 from lambda_sim.conductor import Conductor
-from lambda_sim.errors import ShuttingDown, WaitTimeout
+from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.ledger import Record
@@ -58,7 +58,7 @@ class Simulator:
     Every wait has a timeout in seconds and raises WaitTimeout, or ShuttingDown if the simulator
     closes meanwhile.
 
-    :param config: the settings; or give them as keywords.
+    :param config: the settings; keywords are those that differ from it, or all of them.
     :param clock: where time comes from; a ManualClock in tests of time itself.
     :raises ConfigurationError: a setting can't be used; it names the field.
 
@@ -73,8 +73,13 @@ class Simulator:
         clock: Clock = SYSTEM_CLOCK,
         **config_fields: Any,
     ) -> None:
+        _refuse_strangers(config_fields)
         if config is None:
             config = SimulatorConfig(**config_fields)
+        elif not isinstance(config, SimulatorConfig):
+            raise ConfigurationError(
+                "config", config, "a SimulatorConfig, or its fields as keywords"
+            )
         elif config_fields:
             config = attrs.evolve(config, **config_fields)
         self.config = config
@@ -386,6 +391,8 @@ class Simulator:
     def wait_for_phase(self, phase: SimulatorPhase, timeout: float = 5.0) -> None:
         """Block until the environment has got as far as a phase, or beyond."""
         order = list(SimulatorPhase)
+        if phase not in order:
+            raise ConfigurationError("phase", phase, "a SimulatorPhase")
         self._wait(
             Topic.PHASE,
             _if(lambda machine: order.index(machine.phase) >= order.index(phase)),
@@ -629,6 +636,18 @@ class Simulator:
             for note in self.evidence():
                 late.add_note(note)
             raise late from None
+
+
+def _refuse_strangers(config_fields: Mapping[str, object]) -> None:
+    """A keyword that is nobody's, with those that may have been meant."""
+    known = [field.alias for field in attrs.fields(SimulatorConfig) if field.init and field.alias]
+    for name in set(config_fields).difference(known):
+        # Here, as it costs a millisecond that those who type well need not pay.
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        near = [one for one in known if name in one] or get_close_matches(name, known)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise TypeError(f"Simulator() got an unexpected keyword argument {name!r}{hint}")
 
 
 def _if(question: Callable[[Machine], bool]) -> Callable[[Machine], bool | None]:

@@ -42,6 +42,21 @@ from tests.support import (
 )
 
 
+class ConfigTest(SimulatorTest):
+    def test_a_keyword_that_is_nobody_s_is_refused_with_the_one_that_was_meant(self) -> None:
+        for name, meant in (("memory", "memory_size_mb"), ("max_concurency", "max_concurrency")):
+            with self.assertRaisesRegex(TypeError, f"'{name}'; did you mean {meant}"):
+                Simulator(**{name: 1})
+        with self.assertRaisesRegex(TypeError, "argument 'xyz'$"):
+            Simulator(xyz=1)
+
+    def test_what_is_no_config_and_no_phase_is_refused(self) -> None:
+        with self.assertRaisesRegex(ConfigurationError, "^config: got {}; allowed is"):
+            Simulator({})  # type: ignore[arg-type]
+        with self.assertRaisesRegex(ConfigurationError, "^phase: got 'ready'; allowed is"):
+            self.start().wait_for_phase("ready")  # type: ignore[arg-type]
+
+
 class StartTest(SimulatorTest):
     def test_a_busy_port_is_a_start_error_that_names_it(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
