@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -42,12 +42,11 @@ class Poller(Protocol):
     def is_gone(self) -> bool:
         """Whether the connection is known to be closed."""
 
-    @property
-    def was_reset(self) -> bool:
-        """Whether it was closed with something unread."""
-
     def is_connected(self) -> bool:
         """Look at the connection now."""
+
+    def has_left_unread(self) -> bool:
+        """Whether it closed before it had read all that was sent, as far as can be known."""
 
 
 class Gauges(Protocol):
@@ -147,9 +146,7 @@ class ExecutionEnvironment:
         """
         # Half a line is all there will be of it, unless another worker is still writing.
         self._read_gauges(flush=self._machine.is_serial)
-        if not poller.is_connected():
-            raise PollerGone  # a runtime that was just ended asked with its last breath
-        with self as machine:
+        with self._as_seen_alive(poller) as machine:
             again = machine.runtime_asks(poller)
 
             def find() -> Record | None:
@@ -162,6 +159,22 @@ class ExecutionEnvironment:
             finally:
                 machine.runtime.leave(poller)
 
+    @contextmanager
+    def _as_seen_alive(self, poller: Poller) -> Iterator[Machine]:
+        """Hold the lock, in the generation in which a runtime was seen to be there: one that was
+        just ended may have asked with its last breath, and must not be taken for the next.
+
+        :raises PollerGone: it is not.
+        """
+        while True:
+            generation = self._machine.generation
+            if not poller.is_connected():
+                raise PollerGone
+            with self as machine:
+                if machine.generation == generation:
+                    yield machine
+                    return
+
     def await_restore(self, poller: Poller) -> None:
         """The runtime's restore/next: block until the snapshot is restored.
 
@@ -170,10 +183,8 @@ class ExecutionEnvironment:
         :raises ShuttingDown: the environment closed.
         """
         self._read_gauges(flush=True)
-        if not poller.is_connected():
-            raise PollerGone  # a runtime that was just ended asked with its last breath
         self._forget_dead_restore()
-        with self as machine:
+        with self._as_seen_alive(poller) as machine:
             machine.runtime_asks_restore(poller)
 
             def find() -> bool | None:
@@ -194,10 +205,10 @@ class ExecutionEnvironment:
             with self as machine:
                 machine.runtime.leave_restore(parked)
 
-    def give_back_restore(self) -> None:
+    def give_back_restore(self, poller: Poller) -> None:
         """The end of a restore/next did not reach the runtime."""
         with self as machine:
-            machine.runtime.give_back_restore()
+            machine.runtime.give_back_restore(poller)
 
     def fail_restore(self, failure: Failure) -> None:
         """The runtime reports that a hook failed after the restore."""
@@ -232,7 +243,7 @@ class ExecutionEnvironment:
         peak = self._read_gauges(flush=False)
         # Who never had too much together has not now: no need to look again.
         is_suspect = self._memory_limit is not None and peak > self._memory_limit
-        if is_suspect and self.gauges.enforce_memory():
+        while is_suspect and self.gauges.enforce_memory():  # much takes the kernel long to free
             self._await_death(record)
         with self as machine:
             self._refuse_closed_locked()
@@ -328,10 +339,9 @@ class ExecutionEnvironment:
 
     def hung_up(self, poller: Poller) -> None:
         """A connection closed; whoever is parked on it leaves."""
+        left_unread = poller.has_left_unread()
         with self as machine:
-            machine.hung_up(poller)
-            if poller.was_reset:
-                machine.reset_by_peer(poller)
+            machine.hung_up(poller, left_unread=left_unread)
 
     # --- What callers do ------------------------------------------------------------------------
 

@@ -164,10 +164,7 @@ class Machine:
             return
         self.init.succeeded(self.registry)
         if self.config.is_snap_start:
-            self._is_initialized(Life.SNAPSHOT)
-            self._rest()
-            if self.snapshot.is_wanted or self.ledger.pending:
-                self._begin_restore()
+            self._snapshot_is_taken()
         else:
             is_charged = self.init.phase == FIRST and not self.config.is_managed
             self._init_ms = self.init.duration_ms if is_charged else None
@@ -183,8 +180,12 @@ class Machine:
 
     def mark_initialized(self) -> None:
         """End the init phase by hand, and with it registration; telemetry says nothing of it."""
-        if self.life in (Life.COLD, Life.STARTING):
-            self._is_initialized(Life.SNAPSHOT if self.config.is_snap_start else Life.RUNNING)
+        if self.life not in (Life.COLD, Life.STARTING):
+            return
+        if self.config.is_snap_start:
+            self._snapshot_is_taken()
+        else:
+            self._is_initialized(Life.RUNNING)
 
     def fail_init(self, failure: Failure) -> None:
         """The runtime reports that it can't start.
@@ -234,6 +235,12 @@ class Machine:
         return self.ledger.pending[0] if is_suppressed and self.ledger.pending else None
 
     # --- SnapStart ------------------------------------------------------------------------------
+
+    def _snapshot_is_taken(self) -> None:
+        self._is_initialized(Life.SNAPSHOT)
+        self._rest()
+        if self.snapshot.is_wanted or self.ledger.pending:
+            self._begin_restore()
 
     def restore(self) -> None:
         """Restore the snapshot, as soon as there is one; an invocation does so by itself.
@@ -415,9 +422,9 @@ class Machine:
             self._runtime_done(current)
         if before is RuntimeStage.STARTED and self.life is Life.STARTING:
             self._runtime_is_initialized()
-        elif before is RuntimeStage.STARTED and self.life is Life.RUNNING and not self.init.is_told:
-            self.init.succeeded(self.registry)
-        elif before is RuntimeStage.RESTORING and self.life is Life.RESTORING:
+        elif before is RuntimeStage.STARTED and self.is_initialized and not self.init.is_told:
+            self.init.succeeded(self.registry)  # it was marked as initialized before
+        if self.life is Life.RESTORING:
             self._restored()
         self._dispatch()
         return False
@@ -832,21 +839,17 @@ class Machine:
         """Send SHUTDOWN to whoever subscribed to it."""
         self.registry.announce(ShutdownEvent(reason=reason, deadline_ms=deadline_ms))
 
-    def hung_up(self, poll: Poll) -> None:
+    def hung_up(self, poll: Poll, *, left_unread: bool = False) -> None:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
-        extension says that it is done."""
+        extension says that it is done. What was sent to it and never read goes to another poll
+        that waits; with none it stays its own, as an answer may have come before the end."""
         self.runtime.hung_up(poll)
+        current = self._current
+        is_running = current is not None and current.stage is Stage.RUNNING
+        if current is not None and is_running and left_unread and self.runtime.polls - {poll}:
+            self.give_back(current, poll)
         alone = {name for role, name in self._live if role is ProcessRole.EXTENSION}
         self.registry.hung_up(poll, with_process=alone)
-
-    def reset_by_peer(self, poll: Poll) -> None:
-        """A connection broke with something unread: an invocation that was sent to a runtime there
-        goes to the poll that waits now."""
-        current = self._current
-        is_held = current is not None and current.holder is poll and current.stage is Stage.RUNNING
-        if current is not None and is_held and self.runtime.polls - {poll}:
-            current.holder = None
-            self.outbox.changed(Topic.RUNTIME_NEXT)
 
     # --- What processes print -------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ class Runtime:
         """Those that wait in Next."""
         self.restore_poll: Poll | None = None
         """The one that waits to be restored."""
+        self._restored: Poll | None = None
+        """The one that was told of the restore last."""
         self._outbox = outbox
 
     @property
@@ -100,11 +102,12 @@ class Runtime:
             raise PollerGone
         if is_due:
             self.stage = RuntimeStage.RESTORING
+            self._restored = poll
         return is_due
 
-    def give_back_restore(self) -> None:
+    def give_back_restore(self, poll: Poll) -> None:
         """The answer did not reach it: it may ask again."""
-        if self.stage is RuntimeStage.RESTORING:
+        if self.stage is RuntimeStage.RESTORING and self._restored is poll:
             self.stage = RuntimeStage.RESTORE_READY
 
     def leave_restore(self, poll: Poll) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from lambda_sim.errors import BinaryNotFound, SpawnFailed
 from lambda_sim.model.process import ProcessConfig, ProcessRole
@@ -20,6 +20,9 @@ __all__ = ["find_program", "launch"]
 
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 SHELL = "/bin/sh"
+
+PIPE_BYTES = 1024 * 1024
+"""Room for the largest log event several times; no user needs a privilege for it."""
 
 LAMBDAS_NUMBER = 62
 """The descriptor for log frames that Lambda's Java and .NET are given."""
@@ -101,6 +104,11 @@ def _with_log_frames(
     with ExitStack() as undo:
         reader, writer = os.pipe()
         stdout = undo.enter_context(open(reader, "rb", buffering=0))
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            # A write that does not fit sleeps midway, and what another thread prints then comes
+            # within its frame.
+            with suppress(OSError):
+                fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         with ExitStack() as ours:
             ours.callback(os.close, writer)
             frames = _second_way(writer)

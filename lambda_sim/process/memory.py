@@ -18,6 +18,8 @@ if sys.platform == "linux":
 __all__ = ["TreeMemory", "Usage"]
 
 STATUS_BYTES = 8_192
+LONG_LIST = 4_000
+"""Bytes of a list of the kernel's after which there may be more of it: it comes by pages."""
 
 # They stand together in this order.
 FIGURES = re.compile(
@@ -98,10 +100,14 @@ class TreeMemory:
 
     def _from_kernel(self) -> list[Usage]:
         status_file, children_file = self._files
-        status = os.pread(status_file, STATUS_BYTES, 0)
+        try:
+            status = os.pread(status_file, STATUS_BYTES, 0)
+            listed = os.pread(children_file, STATUS_BYTES, 0)
+        except ProcessLookupError:
+            return []  # somebody else reaped it
         found = _read(self._pid, status)
-        if b"\nThreads:\t1\n" in status:
-            below = [int(pid) for pid in os.pread(children_file, STATUS_BYTES, 0).split()]
+        if b"\nThreads:\t1\n" in status and len(listed) < LONG_LIST:
+            below = [int(pid) for pid in listed.split()]
         else:
             below = tree.children(self._pid)
         if below:

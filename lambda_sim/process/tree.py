@@ -28,7 +28,7 @@ def children(pid: int) -> list[int]:
     try:
         # A child belongs to the thread that forked it.
         for thread in os.listdir(f"/proc/{pid}/task"):
-            pids += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
+            pids += map(int, read_all(f"/proc/{pid}/task/{thread}/children").split())
     except OSError:
         pass  # it ended meanwhile
     return pids
@@ -93,6 +93,15 @@ def read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY)
     try:
         return os.read(fd, 65_536)
+    finally:
+        os.close(fd)
+
+
+def read_all(path: str) -> bytes:
+    """A list of the kernel's, which comes a page at a time."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(fd, 65_536), b""))
     finally:
         os.close(fd)
 

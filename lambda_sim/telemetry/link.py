@@ -13,6 +13,7 @@ PATIENCE_SECONDS = 2.0
 """How long a listener may take to accept, to read or to answer."""
 
 _CHUNK = 65_536
+_MOST_CHUNKS = 64
 
 
 class Link:
@@ -36,13 +37,32 @@ class Link:
         kept = self._socket
         if kept is None or self._address != address or _is_over(kept, may_speak=may_speak):
             self.close()
-            kept = socket.create_connection(address, PATIENCE_SECONDS)
-            self._socket, self._address = kept, address
+            kept = self._open(address)
+            self._address = address
             # A batch is one message, and need not wait for the next.
             kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._is_cut:
             raise ConnectionAbortedError("cut")
         return kept
+
+    def _open(self, address: Address) -> socket.socket:
+        """Connect with a socket that is shown before it waits, so that it can be cut."""
+        failure: OSError | None = None
+        for family, kind, protocol, _, place in socket.getaddrinfo(
+            *address, type=socket.SOCK_STREAM
+        ):
+            self._socket = opened = socket.socket(family, kind, protocol)
+            opened.settimeout(PATIENCE_SECONDS)
+            if self._is_cut:
+                break
+            try:
+                opened.connect(place)
+            except OSError as error:
+                failure = error
+                self.close()
+            else:
+                return opened
+        raise failure or ConnectionAbortedError("cut")
 
     def cut(self) -> None:
         """End what is under way, and refuse all that follows."""
@@ -55,6 +75,8 @@ class Link:
     def close(self) -> None:
         """Let go of the connection; the next batch opens another."""
         if self._socket is not None:
+            with suppress(OSError):
+                _read_away(self._socket)
             self._socket.close()
         self._socket = self._address = None
 
@@ -66,13 +88,27 @@ def _is_over(idle: socket.socket, *, may_speak: bool) -> bool:
     HTTP it would go once more, for want of an answer, and over TCP be lost.
     """
     try:
-        idle.setblocking(False)
-        # What is not read would make closing the connection take back what was written.
-        while idle.recv(_CHUNK) and may_speak:
-            pass
-    except BlockingIOError:
+        is_over = not _read_away(idle) if may_speak else _speaks_or_ended(idle)
         idle.settimeout(PATIENCE_SECONDS)
-        return False
     except OSError:
-        pass
+        return True
+    return is_over
+
+
+def _read_away(spoken: socket.socket) -> bool:
+    """Read what nobody asked for, some of it if it never ends; False when the other side hung up.
+
+    What is not read would make closing the connection take back what was written.
+    """
+    spoken.setblocking(False)
+    with suppress(BlockingIOError):
+        return all(spoken.recv(_CHUNK) for _ in range(_MOST_CHUNKS))
     return True
+
+
+def _speaks_or_ended(idle: socket.socket) -> bool:
+    idle.setblocking(False)
+    with suppress(BlockingIOError):
+        idle.recv(1)
+        return True
+    return False

@@ -60,10 +60,12 @@ class _Unseen:
     """A caller behind a server that does not show its connections."""
 
     is_gone = False
-    was_reset = False
 
     def is_connected(self) -> bool:
         return True
+
+    def has_left_unread(self) -> bool:
+        return False
 
 
 Endpoint = Callable[[Call], Answer]
@@ -144,7 +146,8 @@ class _Delivery:
         yield self._answer.body
 
     def close(self) -> None:
-        if self._connection.send_failed and self._answer.undelivered is not None:
+        is_lost = self._connection.send_failed or self._connection.has_left_unread()
+        if is_lost and self._answer.undelivered is not None:
             self._answer.undelivered()
 
 

@@ -6,6 +6,7 @@ import logging
 import select
 import socket
 import struct
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 
 JOINED = 16 * 1024
 """Answers up to so many bytes are copied behind their head: cheaper than a gathering send."""
+TCP_CLOSE = 7
+"""The state of a connection that was reset, in Linux; of one that was closed it is another."""
 LINGERED = 64 * 1024 * 1024
 LINGER_SECONDS = 2.0
 REMEMBERED = 8
@@ -58,9 +61,6 @@ class Connection:
 
         A peer that only closed its sending side counts, too, though it may still read an answer.
         """
-        self.was_reset = False
-        """Whether the peer closed with something unread, or broke down. Known to its own thread
-        only, and so perhaps later than ``is_gone``; ``on_hangup`` is then called once more."""
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -98,6 +98,16 @@ class Connection:
         except (OSError, ValueError):
             return False
 
+    def has_left_unread(self) -> bool:
+        """Whether the peer closed before it had read all that was sent to it: that resets the
+        connection, and over loopback at once. False where the system does not tell."""
+        if sys.platform != "linux":
+            return False
+        try:
+            return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
+        except OSError:
+            return False
+
     def send(self, head: bytes, data: bytes, tail: bytes) -> None:
         """Send it all, or note that it failed and raise."""
         try:
@@ -123,7 +133,6 @@ class Connection:
             if self._lingers:
                 self._linger()
         except (OSError, SendFailed) as error:
-            self.was_reset = True
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
         finally:
             # The environs hold the connection, which holds them.

@@ -118,9 +118,11 @@ class RuntimeApi:
         poller = call.poller
         self._environment.await_restore(poller)
         if not poller.is_connected():
-            self._environment.give_back_restore()
+            self._environment.give_back_restore(poller)
             raise PollerGone
-        return rendering.answer(200, b"", undelivered=self._environment.give_back_restore)
+        return rendering.answer(
+            200, b"", undelivered=lambda: self._environment.give_back_restore(poller)
+        )
 
     def restore_error(self, call: Call) -> Answer:
         body = call.body(protocol.MAX_PAYLOAD_BYTES)

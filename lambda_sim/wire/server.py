@@ -213,9 +213,8 @@ class WireServer:
                 self._accept()
 
     def _tell_hangup(self, connection: Connection) -> None:
-        """By the watch, while its thread is busy, or by its own thread: whoever notices first, and
-        its own that there was something unread."""
-        if connection.is_gone and not connection.was_reset:
+        """By the watch, while its thread is busy, or by its own thread: whoever notices first."""
+        if connection.is_gone:
             return
         connection.is_gone = True
         if self._on_hangup is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import unittest
+from unittest import mock
 
 from lambda_sim.errors import ShuttingDown
-from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.environment import ExecutionEnvironment, NoGauges
+from lambda_sim.lifecycle.ledger import Stage
 from lambda_sim.lifecycle.machine import Life
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.invocation import Invocation
+from lambda_sim.model.process import ProcessRole
 
 
 class Caller:
@@ -17,11 +21,13 @@ class Caller:
 
     def __init__(self, *, is_gone: bool = False, is_there: bool = True) -> None:
         self.is_gone = is_gone
-        self.was_reset = False
         self.is_there = is_there
 
     def is_connected(self) -> bool:
         return self.is_there and not self.is_gone
+
+    def has_left_unread(self) -> bool:
+        return False
 
 
 class RestoreTest(unittest.TestCase):
@@ -76,6 +82,99 @@ class RestoreTest(unittest.TestCase):
         self.environment.close()
         with self.assertRaises(ShuttingDown):
             self.environment.await_restore(Caller())
+
+
+class Doomed(Caller):
+    """A runtime that is ended after it was seen to be there, and started again."""
+
+    def __init__(self, environment: ExecutionEnvironment) -> None:
+        super().__init__()
+        self.environment = environment
+
+    def is_connected(self) -> bool:
+        if not self.is_there:
+            return False
+        self.is_there = False
+        with self.environment as machine:
+            machine.process_exited(ProcessRole.RUNTIME, "a", 1, machine.generation)
+            machine.runtime.drop_polls()
+            machine.start_over()
+            machine.enqueue(Invocation(1))
+        return True
+
+
+class LastBreathTest(unittest.TestCase):
+    def test_a_runtime_that_ends_between_two_looks_is_not_taken_for_the_next(self) -> None:
+        # It is: the next one's init is over before it began, and registration closed.
+        for kind in ("on-demand", "snap-start"):
+            with self.subTest(kind):
+                environment = ExecutionEnvironment(SimulatorConfig(initialization_type=kind))
+                self.addCleanup(environment.close)
+                ask = (
+                    environment.await_restore
+                    if kind == "snap-start"
+                    else environment.next_invocation
+                )
+                with environment as machine:
+                    machine.start()
+                with self.assertRaises(PollerGone):
+                    ask(Doomed(environment))
+                with environment as machine:
+                    self.assertIs(machine.life, Life.STARTING)
+                    self.assertIs(machine.runtime.stage, RuntimeStage.STARTED)
+
+
+class Unread(Caller):
+    """One that closed before it had read what was sent."""
+
+    def has_left_unread(self) -> bool:
+        return True
+
+
+class HangUpTest(unittest.TestCase):
+    def test_only_what_was_never_read_goes_to_the_next(self) -> None:
+        # All does: a client that closes after each answer has its event served twice.
+        for caller, is_open in ((Caller(), False), (Unread(), True)):
+            with self.subTest(caller), ExecutionEnvironment(SimulatorConfig()) as machine:
+                machine.start()
+                machine.runtime_asks(caller)
+                machine.runtime_asks("another")
+                record = machine.enqueue(Invocation(1))
+                self.assertIs(machine.take_invocation(caller, again=False), record)
+                machine.runtime.leave(caller)
+                machine.hung_up(caller, left_unread=caller.has_left_unread())
+                again = machine.take_invocation("another", again=False)
+                self.assertIs(again is record, is_open)
+
+
+class Dying(NoGauges):
+    """One that is killed for its memory, and is seen dying so often."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def peak_memory_bytes(self) -> int:
+        return 1 << 40
+
+    def enforce_memory(self) -> bool:
+        self.times -= 1
+        return self.times >= 0
+
+
+class MemoryTest(unittest.TestCase):
+    def test_an_answer_waits_for_as_long_as_a_process_is_dying(self) -> None:
+        # It is: a runtime that takes a second to die has answered.
+        environment = ExecutionEnvironment(SimulatorConfig())
+        self.addCleanup(environment.close)
+        environment.gauges = dying = Dying(2)
+        with environment as machine:
+            machine.start()
+        record = environment.enqueue(Invocation(1))
+        environment.next_invocation(Caller())
+        environment.begin_answer(record.request_id, None, Stage.RESPONDING)
+        with mock.patch("lambda_sim.lifecycle.environment.DEATH_GRACE", 0.0):
+            environment.respond(record, "", b"")
+        self.assertEqual(dying.times, -1)
 
 
 if __name__ == "__main__":

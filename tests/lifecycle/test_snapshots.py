@@ -90,7 +90,7 @@ class SnapshotTest(MachineTest):
 
     def test_an_answer_that_was_lost_is_given_to_the_next_poll(self) -> None:
         machine = self.restoring()
-        machine.runtime.give_back_restore()
+        machine.runtime.give_back_restore(RESTORE)
         self.assertIs(machine.runtime.stage, RuntimeStage.RESTORE_READY)
         machine.runtime_asks_restore(RESTORE)
         self.take(machine)
@@ -100,7 +100,7 @@ class SnapshotTest(MachineTest):
     def test_an_answer_that_was_given_back_late_changes_nothing(self) -> None:
         machine = self.restoring()
         machine.runtime_asks(POLL)
-        machine.runtime.give_back_restore()
+        machine.runtime.give_back_restore(RESTORE)
         self.assertIs(machine.runtime.stage, RuntimeStage.READY)
 
     def test_a_poll_of_an_ended_runtime_is_not_restored(self) -> None:
@@ -216,3 +216,36 @@ class SnapshotTest(MachineTest):
         machine.enqueue(Invocation(1))
         self.assertEqual(self.fact_names(machine)[2:], ["InitReport", "Start"])
         self.assertEqual(self.facts(machine, telemetry.InitReport)[0].duration_ms, 0)
+
+    def test_a_snapshot_taken_by_hand_is_restored_for_what_waits(self) -> None:
+        # It is: the invocation waits for ever, and no timer is set.
+        machine = self.machine()
+        record = machine.enqueue(Invocation(1))
+        machine.mark_initialized()
+        self.assertIs(machine.life, Life.RESTORING)
+        machine.runtime_asks_restore(RESTORE)
+        self.take(machine)
+        machine.runtime_asks(POLL)
+        self.assertIs(self.taken(machine), record)
+
+    def test_a_snapshot_taken_by_hand_is_restored_if_that_was_asked_for(self) -> None:
+        machine = self.machine()
+        machine.restore()
+        machine.mark_initialized()
+        self.assertIs(machine.life, Life.RESTORING)
+
+    def test_a_runtime_without_hooks_may_come_during_the_restore(self) -> None:
+        # It is: the restore ends with its time limit, and never where there is none.
+        machine = self.machine()
+        machine.mark_initialized()
+        machine.restore()
+        machine.runtime_asks(POLL)
+        self.assertIs(machine.life, Life.RUNNING)
+        self.assertEqual(self.fact_names(machine).count("RestoreReport"), 1)
+
+    def test_only_the_runtime_that_was_told_of_a_restore_gives_it_back(self) -> None:
+        machine = self.restoring()
+        machine.runtime.give_back_restore("an earlier one's")
+        self.assertIs(machine.runtime.stage, RuntimeStage.RESTORING)
+        machine.runtime.give_back_restore(RESTORE)
+        self.assertIs(machine.runtime.stage, RuntimeStage.RESTORE_READY)

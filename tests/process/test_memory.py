@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 
+from lambda_sim.process import tree
+from lambda_sim.process.memory import TreeMemory
 from tests.process.case import PATIENCE, SandboxTestCase, program
 
 MB = 1 << 20
@@ -60,3 +63,20 @@ class PeakTest(SandboxTestCase):
             self.assertGreater(self.peak_mb(), 60)
             child.close()
         self.assertLess(self.peak_mb(), 100)
+
+    def test_one_that_somebody_else_reaped_has_nothing(self) -> None:
+        # It raises: what looks after the limit ends, and so does whoever closes.
+        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as cat:
+            memory = TreeMemory(cat.pid)
+            self.addCleanup(memory.close)
+            self.assertEqual(len(memory.look()), 1)
+        self.assertEqual(memory.look(), [])
+
+    def test_all_of_many_children_are_seen(self) -> None:
+        # They are not: the kernel tells of them by pages.
+        child = self.shell("for _ in $(seq 1000); do sleep 600 & done; echo; wait")
+        self.wait_for_lines(1)
+        memory = TreeMemory(child.pid)
+        self.addCleanup(memory.close)
+        self.assertEqual(len(tree.children(child.pid)), 1000)
+        self.assertEqual(len(memory.look()), 1001)

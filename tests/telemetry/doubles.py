@@ -204,13 +204,15 @@ def open_files() -> int:
 class LineListener:
     """A TCP listener whose every move is the test's. Nothing is read but what is asked for."""
 
-    def __init__(self, port: int = 0, *, buffer_bytes: int | None = None) -> None:
+    def __init__(
+        self, port: int = 0, *, buffer_bytes: int | None = None, backlog: int = 128
+    ) -> None:
         self._server = socket.socket()
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if buffer_bytes is not None:
             self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         self._server.bind(("127.0.0.1", port))
-        self._server.listen()
+        self._server.listen(backlog)
         self._server.settimeout(PATIENCE)
         self.port: int = self._server.getsockname()[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -414,6 +415,39 @@ class Lines(DispatcherTestCase):
             dispatcher.close()
             self.assertLess(time.monotonic() - began, PATIENCE / 2)
         self.assertEqual(workers(), [])
+
+    def test_close_ends_a_connect_that_hangs(self) -> None:
+        # It does not: close waits until the kernel or the patience gives up.
+        listener = self.listen_for_lines(backlog=0)
+        callers = [socket.socket() for _ in range(3)]
+        for caller in callers:
+            self.addCleanup(caller.close)
+            caller.setblocking(False)
+            caller.connect_ex(("127.0.0.1", listener.port))
+        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
+            dispatcher = self.dispatch()
+            dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
+            dispatcher.deliver(lines(1))
+            self.assertFalse(dispatcher.flush(Deadline.after(0.05)))  # until it is under way
+            began = time.monotonic()
+            dispatcher.close()
+            self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(workers(), [])
+
+    def test_what_a_listener_said_takes_nothing_back_at_the_end(self) -> None:
+        # It does: closing with something unread resets, and what is under way is lost.
+        listener = self.listen_for_lines(buffer_bytes=65_536)
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
+        dispatcher.deliver(lines(1))
+        connection = self.accept(listener)
+        connection.socket.sendall(b"hello\n")
+        dispatcher.deliver([line("x" * 500_000)])
+        self.assertTrue(dispatcher.flush(soon()))
+        connection.socket.sendall(b"hello again\n")
+        dispatcher.close()
+        self.assertEqual(connection.numbers(1), [1])
+        self.assertEqual(len(connection.event()["record"]), 500_000)
 
     def test_the_end_of_a_subscription_ends_its_connection(self) -> None:
         listener = self.listen_for_lines()
