@@ -146,8 +146,7 @@ class _Delivery:
         yield self._answer.body
 
     def close(self) -> None:
-        is_lost = self._connection.send_failed or self._connection.has_left_unread()
-        if is_lost and self._answer.undelivered is not None:
+        if self._connection.send_failed and self._answer.undelivered is not None:
             self._answer.undelivered()
 
 

@@ -100,7 +100,7 @@ class Connection:
 
     def has_left_unread(self) -> bool:
         """Whether the peer closed before it had read all that was sent to it: that resets the
-        connection, and over loopback at once. False where the system does not tell."""
+        connection, as breaking off an upload does. False where the system does not tell."""
         if sys.platform != "linux":
             return False
         try:
