@@ -172,6 +172,6 @@ def d_19_the_response_mode_is_not_the_callers_business(stage: Stage) -> None:
 
 
 def d_19_the_log_has_spaces(stage: Stage) -> None:
-    stage.start(environ=MANAGED)
+    stage.start(environ={**MANAGED, "AWS_LAMBDA_LOG_FORMAT": "Text"})
     stage.running().finish()
     stage.emulator.wait_for("^(START|END) RequestId: ")
