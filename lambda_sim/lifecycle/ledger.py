@@ -202,13 +202,13 @@ class Ledger:
 
         :raises ConfigurationError: its id belongs to an invocation that is not over.
         """
-        earlier = self._records.pop(record.request_id, None)
+        earlier = self._records.get(record.request_id)
         if earlier is not None:
             if not earlier.is_complete or earlier.request_id in self.open:
-                self._records[record.request_id] = earlier
                 raise ConfigurationError(
                     "request_id", record.request_id, "an id that no unfinished invocation has"
                 )
+            del self._records[earlier.request_id]  # the new one is the latest
             self._settled.remove(earlier)
         self._late.pop(record.request_id, None)
         self._records[record.request_id] = record

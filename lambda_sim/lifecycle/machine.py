@@ -780,6 +780,7 @@ class Machine:
         self.outbox.order(effects.Reset(reason))
         for record in list(self.ledger.open.values()):
             self._break(record, failure)
+        self._shut_down_if_reported()
 
     def start_over(self) -> None:
         """The old generation is gone, with its registrations and subscriptions."""

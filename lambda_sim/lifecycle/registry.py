@@ -154,6 +154,8 @@ class Registry:
         :raises UnknownExtensionIdentifier: its generation is over.
         """
         extension = self.get(identifier)
+        if poll not in extension.polls:
+            raise PollerGone
         if not extension.queue:
             return None
         item = extension.queue.popleft()
@@ -190,7 +192,7 @@ class Registry:
         extension = self._by_id.get(ExtensionId(identifier))
         if extension is not None:
             extension.polls.discard(poll)
-            self._outbox.changed(Topic.PARKED)
+            self._outbox.changed(Topic.PARKED, extension.id)
 
     def announce(self, event: ShutdownEvent) -> None:
         """Send SHUTDOWN to whoever subscribed to it."""

@@ -114,7 +114,7 @@ class Runtime:
         """A restore/next ended, answered or not."""
         if self.restore_poll is poll:
             self.restore_poll = None
-            self._outbox.changed(Topic.PARKED)
+            self._outbox.changed(Topic.PARKED, Topic.RUNTIME_NEXT)
 
     # --- Ends -----------------------------------------------------------------------------------
 

@@ -765,6 +765,8 @@ class ShutdownTest(MachineTest):
         untold = self.extension(machine, "untold", "INVOKE")
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
+        for one in (told, untold):
+            machine.extension_asks(one, "poll")
         event = machine.registry.take_event(told, "poll")
         self.assertEqual(event, ShutdownEvent(reason=ShutdownReason.SPINDOWN, deadline_ms=5))
         self.assertIsNone(machine.registry.take_event(untold, "poll"))
@@ -788,6 +790,7 @@ class ShutdownTest(MachineTest):
         machine.enqueue(Invocation(1))
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
+        machine.extension_asks(one, "poll")
         self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
         self.assertIsInstance(machine.registry.take_event(one, "poll"), ShutdownEvent)
 
