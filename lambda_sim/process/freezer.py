@@ -24,9 +24,14 @@ class Freezer:
     """Stops process groups of ours and registered foreign processes, and wakes what it stopped.
 
     Any thread may call; they take turns, without a lock held while signals are sent.
+
+    :param stopping: told of each process that is about to be stopped, but for groups of ours.
+    :param woken: told when all of them are woken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: Callable[[int], None], woken: Callable[[], None]) -> None:
+        self._stopping = stopping
+        self._woken = woken
         # Never long: a few signals, and the bounded look whether they were obeyed.
         self._turns = Turns()
         # Touched only by the thread whose turn it is, all of it:
@@ -117,6 +122,7 @@ class Freezer:
         while new := [known for known in find() if known not in tried]:
             for known in new:
                 tried.add(known)
+                self._stopping(known.pid)
                 try:
                     known.suspend()
                 except psutil.NoSuchProcess:
@@ -130,6 +136,7 @@ class Freezer:
 
     def _wake_all(self) -> list[str]:
         refused: list[str] = []
+        had_others = bool(self._others)
         while self._others:
             known = self._others.pop()
             try:
@@ -138,6 +145,8 @@ class Freezer:
                 continue  # ended, and its id perhaps a stranger's by now
             except psutil.Error as error:
                 refused.append(f"{known.pid}: {error}")
+        if had_others:
+            self._woken()
         while self._groups:
             group = self._groups.pop()
             try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from lambda_sim.process import tree
+from lambda_sim.process.mark import bearers
 from lambda_sim.process.memory import TreeMemory, Usage
 from lambda_sim.sync import NEVER, Deadline, Monitor
 
@@ -34,10 +35,13 @@ class ProcessGroup:
     The id of a group can't be given to another while it has a member, and a leader that ended
     stays one until it is reaped. So a signaller claims the id, and the reaper waits for claims:
     a signal never goes to a stranger, and no lock is held while it is sent. Any thread may call.
+
+    :param mark: what its environment, and that of its tree, is marked with.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], mark: str) -> None:
         self.pid = popen.pid
+        self._mark = mark
         self._popen = popen
         self._memory = TreeMemory(popen.pid)
         self._monitor = Monitor()
@@ -129,6 +133,20 @@ class ProcessGroup:
             with suppress(psutil.Error):
                 stray.kill()
 
+    def kill_rest(self) -> list[psutil.Process]:
+        """Kill all that the leader left behind, and also who lost its parents outside the group.
+
+        :returns: everyone that was found; they may not have ended yet.
+        """
+        left = [known for pid in self.descendants() if (known := tree.process(pid))]
+        self.kill()
+        while new := [known for known in self._bearers() if known not in left]:
+            left += new  # and look again: one of them may have started another
+            for known in new:
+                with suppress(psutil.Error):
+                    known.kill()
+        return left
+
     def starve(self, pid: int) -> psutil.Process | None:
         """Kill one process of the tree for want of memory, stopped or not; None if it is gone."""
         with self._claimed() as is_ours:
@@ -160,7 +178,8 @@ class ProcessGroup:
     def strays(self) -> list[psutil.Process]:
         """Descendants outside the group, looked for anew; once found they stay known as such.
 
-        One that left the group and lost its parent before the first look is not found.
+        One that left the group and lost its parent before the first look is found by
+        :meth:`kill_rest` alone.
         """
         pids, known = self._look()
         outside = [pid for pid in pids if pid not in known and _group_of(pid) != self.pid]
@@ -181,6 +200,10 @@ class ProcessGroup:
         with self._claimed() as is_ours:
             below = tree.descendants([self.pid, *known] if is_ours else known)
         return [*known, *below], known
+
+    def _bearers(self) -> list[psutil.Process]:
+        found = (tree.process(pid) for pid in bearers(self._mark, self.pid) if pid != self.pid)
+        return [known for known in found if known is not None]
 
     def memory(self) -> list[Usage]:
         """What each process of the tree uses now; strays that lost their parents are not asked."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Self
 
 import attrs
 import psutil
 
 from lambda_sim.errors import ShuttingDown, SpawnFailed, WaitTimeout
+from lambda_sim.model.identifiers import new_id
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import tree
 from lambda_sim.process.child import ManagedProcess
@@ -21,6 +23,7 @@ from lambda_sim.process.launch import launch
 from lambda_sim.process.limit import MemoryLimit
 from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
 from lambda_sim.process.lookout import Lookout
+from lambda_sim.process.mark import marked
 from lambda_sim.process.surroundings import child_environment
 from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
 
@@ -61,13 +64,13 @@ class Staff:
     lookout: Lookout | None
 
     @classmethod
-    def hire(cls, on_line: OnLine, limit: MemoryLimit | None) -> Self:
+    def hire(cls, on_line: OnLine, limit: MemoryLimit | None, mark: str) -> Self:
         with ExitStack() as undo:
             output = Output(on_line)
             undo.callback(output.close)
             if CAN_HEAR:
                 output.start()
-            guard = Guard() if CAN_HEAR else None  # there is no /bin/sh where there is no poll
+            guard = Guard(mark) if CAN_HEAR else None  # there is no /bin/sh where there is no poll
             if guard is not None:
                 undo.callback(guard.close)
             lookout = None if limit is None else Lookout(limit)
@@ -83,6 +86,14 @@ class Staff:
     def forget(self, group: int) -> None:
         if self.guard is not None:
             self.guard.forget(group)
+
+    def stopping(self, pid: int) -> None:
+        if self.guard is not None:
+            self.guard.stopping(pid)
+
+    def woken(self) -> None:
+        if self.guard is not None:
+            self.guard.woken()
 
     def dismiss(self) -> None:
         with ExitStack() as undo:
@@ -103,7 +114,7 @@ class LocalSandbox:
     """The local processes of one execution environment, and all that is done to them.
 
     It owns them, the worker that listens to them, a worker for each that waits for its end, and
-    the guard. Nothing runs before the first spawn. Any thread may call anything.
+    the guard. Nothing runs before the first spawn or registration. Any thread may call anything.
 
     :param on_line: told each line a child prints, in order for each of its streams, with no lock
         held but the stream's own. It must not stop or close anything.
@@ -122,7 +133,9 @@ class LocalSandbox:
             if memory_limit_bytes is None
             else MemoryLimit(memory_limit_bytes, self._live_groups)
         )
-        self._freezer = Freezer()
+        self._freezer = Freezer(self._stopping, self._woken)
+        self._mark = f"{new_id()}-"
+        self._numbers = count(1)
         self._monitor = Monitor()
         # Guarded by _monitor, all of it; the tuples are replaced, never changed, and reading one
         # of these needs no lock:
@@ -162,13 +175,14 @@ class LocalSandbox:
 
         AWS: *Using the Lambda Extensions API to create extensions*, Init phase.
         """
-        environment = child_environment(variables, config)
+        mark = f"{self._mark}{next(self._numbers)}"
+        environment = marked(child_environment(variables, config), mark)
         is_runtime = config.role is ProcessRole.RUNTIME
         has_frames = has_log_frames and is_runtime and CAN_HEAR and LOG_FD not in environment
         with self._place() as staff, ExitStack() as undo:
             popen = launch(config, environment, is_heard=CAN_HEAR, has_log_frames=has_frames)
-            staff.watch(popen.pid)  # before anything else: until now nobody guards it
-            group = ProcessGroup(popen)
+            staff.watch(popen.pid)
+            group = ProcessGroup(popen, mark)
             undo.callback(group.reap)
             undo.callback(staff.forget, popen.pid)
             undo.callback(group.kill)
@@ -192,8 +206,10 @@ class LocalSandbox:
         """Freeze a process that is not a child of ours, too, with its descendants.
 
         :raises FreezeError: there is no such process, or stopping it would stop ourselves.
+        :raises ShuttingDown: the sandbox is closed.
         """
-        self._freezer.register(pid)
+        with self._place():  # a guard wakes it, should we be killed while it is stopped
+            self._freezer.register(pid)
 
     def freeze(self) -> int:
         """Stop all processes and their descendants; how many are stopped now.
@@ -317,7 +333,7 @@ class LocalSandbox:
     def _hire(self) -> Staff:
         """The staff: of two that are hired at one time, the first stays."""
         try:
-            mine = Staff.hire(self._on_line, self._limit)
+            mine = Staff.hire(self._on_line, self._limit, self._mark)
         except OSError as error:
             raise SpawnFailed(f"could not start what listens to processes: {error}") from error
         with self._monitor:
@@ -325,6 +341,14 @@ class LocalSandbox:
         if staff is not mine:
             mine.dismiss()
         return staff
+
+    def _stopping(self, pid: int) -> None:
+        if self._staff is not None:
+            self._staff.stopping(pid)
+
+    def _woken(self) -> None:
+        if self._staff is not None:
+            self._staff.woken()
 
     def _live_groups(self) -> list[ProcessGroup]:
         return [member.group for member in self._members if member.is_live]
@@ -342,8 +366,7 @@ class LocalSandbox:
     def _watch(self, child: ManagedProcess, group: ProcessGroup, staff: Staff) -> None:
         """See one child to its end."""
         group.await_end()
-        orphans = _orphans_to_be([group])
-        group.kill()  # the rest of it; its leader lies unreaped, so the id is still its own
+        orphans = group.kill_rest()  # its leader lies unreaped, so the id is still its own
         try:
             staff.output.finish(child)
         finally:

@@ -14,6 +14,7 @@ from tests.process.case import (
     PROGRAMS,
     ProcessTestCase,
     SandboxTestCase,
+    is_gone,
     is_stopped,
 )
 
@@ -21,8 +22,8 @@ ROOT = PROGRAMS.parent.parent
 
 
 class KilledTest(ProcessTestCase):
-    def keeper(self, *words: str) -> tuple[subprocess.Popen[str], int, int]:
-        """A simulator in another process; the ids of its child and its grandchild."""
+    def keeper(self, *words: str) -> tuple[subprocess.Popen[str], list[int]]:
+        """A simulator in another process, and the processes that are its own."""
         popen = subprocess.Popen(
             [sys.executable, "-m", "tests.programs.keeper", *words],
             cwd=ROOT,
@@ -33,41 +34,74 @@ class KilledTest(ProcessTestCase):
         self.addCleanup(popen.__exit__, None, None, None)
         self.addCleanup(popen.kill)
         assert popen.stdout is not None
-        child, grandchild = map(int, popen.stdout.readline().split())
-        return popen, child, grandchild
+        return popen, list(map(int, popen.stdout.readline().split()))
 
-    def guards(self, popen: subprocess.Popen[str]) -> list[int]:
-        below = psutil.Process(popen.pid).children()
-        return [process.pid for process in below if "lambda-sim-guard" in process.cmdline()]
+    def kill(self, popen: subprocess.Popen[str]) -> None:
+        popen.kill()
+        popen.wait(PATIENCE)
+
+    def guard(self, popen: subprocess.Popen[str]) -> int:
+        def guards() -> list[int]:
+            below = psutil.Process(popen.pid).children()
+            return [process.pid for process in below if "lambda-sim-guard" in process.cmdline()]
+
+        self.wait_for(guards)  # a process has no words yet while its program is loaded
+        (guard,) = guards()
+        return guard
 
     def test_a_killed_simulator_leaves_no_child_grandchild_or_guard(self) -> None:
-        popen, *pids = self.keeper()
-        guards = self.guards(popen)
-        self.assertEqual(len(guards), 1)
-        popen.kill()
-        popen.wait(PATIENCE)
-        self.wait_until_gone(*pids, *guards)
+        popen, pids = self.keeper("tree")
+        guard = self.guard(popen)
+        self.kill(popen)
+        self.wait_until_gone(*pids, guard)
 
     def test_frozen_ones_are_not_left_either(self) -> None:
-        popen, *pids = self.keeper("freeze")
+        popen, pids = self.keeper("tree", "freeze")
         self.wait_for(lambda: all(map(is_stopped, pids)))
-        popen.kill()
-        popen.wait(PATIENCE)
+        self.kill(popen)
         self.wait_until_gone(*pids)
 
+    def test_nor_is_one_that_left_its_group_and_its_parents(self) -> None:
+        popen, pids = self.keeper("daemon")
+        self.kill(popen)
+        self.wait_until_gone(*pids)
+
+    def test_nor_are_those_that_the_guard_was_yet_to_be_told_of(self) -> None:
+        popen, pids = self.keeper("unguarded")
+        self.kill(popen)
+        self.wait_until_gone(*pids)
+
+    def test_a_foreign_process_that_was_frozen_is_woken_and_lives_on(self) -> None:
+        foreign = subprocess.Popen(["/bin/sleep", "600"])
+        self.addCleanup(foreign.wait)
+        self.addCleanup(foreign.kill)
+        popen, _ = self.keeper("foreign", str(foreign.pid), "freeze")
+        self.assertTrue(is_stopped(foreign.pid))
+        guard = self.guard(popen)
+        self.kill(popen)
+        self.wait_for(lambda: not is_stopped(foreign.pid))
+        self.wait_until_gone(guard)
+        self.assertIsNone(foreign.poll())
+
+    def test_a_copy_of_the_simulator_does_not_keep_its_children_alive(self) -> None:
+        popen, (*pids, copy) = self.keeper("tree", "copy")
+        self.addCleanup(os.kill, copy, signal.SIGKILL)
+        self.kill(popen)
+        self.wait_until_gone(*pids)
+        self.assertFalse(is_gone(copy))
+
     def test_a_simulator_that_ends_without_a_close_leaves_nothing(self) -> None:
-        popen, *pids = self.keeper()
+        popen, pids = self.keeper("tree")
         popen.communicate("\n", PATIENCE)
         self.assertEqual(popen.returncode, 0)
         self.wait_until_gone(*pids)
 
     def test_the_guard_stays_through_signals_that_end_others(self) -> None:
-        popen, *pids = self.keeper()
-        (guard,) = self.guards(popen)
+        popen, pids = self.keeper("tree")
+        guard = self.guard(popen)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(guard, number)
-        popen.kill()
-        popen.wait(PATIENCE)
+        self.kill(popen)
         self.wait_until_gone(*pids)
 
 

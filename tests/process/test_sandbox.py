@@ -123,6 +123,17 @@ class StopTest(SandboxTestCase):
         child.wait(PATIENCE)
         self.wait_until_gone(stray)
 
+    def test_nor_does_one_that_left_its_group_and_lost_its_parent(self) -> None:
+        for ending in ("end", "stay"):
+            with self.subTest(ending):
+                self.heard.clear()
+                child = self.spawn(program("daemon", ending))
+                daemon = self.wait_for_pid()
+                if ending == "stay":
+                    child.close()
+                child.wait(PATIENCE)
+                self.assertTrue(is_gone(daemon))
+
     def test_frozen_grandchildren_do_not_outlive_a_leader_that_was_killed(self) -> None:
         child = self.shell(TREE)
         grandchild = self.wait_for_pid()
