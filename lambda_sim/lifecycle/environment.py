@@ -13,9 +13,9 @@ from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import Machine
-from lambda_sim.lifecycle.registry import Extension, ExtensionStage, PollerGone
+from lambda_sim.lifecycle.registry import Extension, ExtensionStage, Notice, PollerGone
 from lambda_sim.model.config import SimulatorConfig
-from lambda_sim.model.extension import LifecycleEvent, RegisteredExtension
+from lambda_sim.model.extension import RegisteredExtension
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
 from lambda_sim.model.telemetry import LogsDropped, SubscriptionApi, TelemetrySubscription
@@ -281,7 +281,7 @@ class ExecutionEnvironment:
         with self as machine:
             return machine.register(name, events).registered
 
-    def next_event(self, identifier: str, poller: Poller) -> LifecycleEvent:
+    def next_event(self, identifier: str, poller: Poller) -> Notice:
         """An extension's Next: block until there is an event for it.
 
         :raises PollerGone: nobody waits for the answer any more.
@@ -293,7 +293,7 @@ class ExecutionEnvironment:
         with self as machine:
             extension = machine.extension_asks(identifier, poller)
 
-            def find() -> LifecycleEvent | None:
+            def find() -> Notice | None:
                 if poller.is_gone:
                     raise PollerGone
                 return machine.registry.take_event(identifier, poller)
@@ -312,10 +312,10 @@ class ExecutionEnvironment:
                 with self as machine:
                     machine.registry.left(identifier, poll)
 
-    def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
+    def give_back_event(self, identifier: str, notice: Notice) -> None:
         """The event did not reach the extension."""
         with self as machine:
-            machine.give_back_event(identifier, event)
+            machine.registry.give_back(identifier, notice)
 
     def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
         """An extension reports an error of its init, or one that makes it exit."""

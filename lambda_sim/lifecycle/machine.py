@@ -27,6 +27,7 @@ from lambda_sim.lifecycle.readiness import Readiness
 from lambda_sim.lifecycle.registry import (
     Extension,
     ExtensionStage,
+    Notice,
     Poll,
     PollerGone,
     Registry,
@@ -38,7 +39,6 @@ from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import (
     EventType,
     InvokeEvent,
-    LifecycleEvent,
     ShutdownEvent,
     ShutdownReason,
 )
@@ -180,7 +180,9 @@ class Machine:
 
     def mark_initialized(self) -> None:
         """End the init phase by hand, and with it registration; telemetry says nothing of it."""
-        if self.life not in (Life.COLD, Life.STARTING):
+        if self.life is Life.COLD and not self._is_ending:
+            self._begin_init(FIRST)
+        if self.life is not Life.STARTING:
             return
         if self.config.is_snap_start:
             self._snapshot_is_taken()
@@ -360,11 +362,6 @@ class Machine:
             self._report_if_ready(record)
         self._finish_init_if_all_asked()
         return extension
-
-    def give_back_event(self, identifier: str, event: LifecycleEvent) -> None:
-        """The event did not reach the extension: the next poll gets it."""
-        record = self.ledger.get(event.request_id) if isinstance(event, InvokeEvent) else None
-        self.registry.give_back(identifier, event, record)
 
     def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
         """An extension reports an error: its init, or the invocation, fails with it.
@@ -601,7 +598,7 @@ class Machine:
         record.had_extensions = True
         record.readiness = Readiness(one.id for one in subscribers)
         for extension in subscribers:
-            extension.queue.append((event, record))
+            extension.queue.append(Notice(event, record))
             self.outbox.changed(extension.id)
 
     def _answer(self, record: Record, failure: Failure | None) -> None:
@@ -673,21 +670,35 @@ class Machine:
             action()
 
     def _timed_out(self, record: Record) -> None:
-        failure = failures.timed_out(record.timeout)
         if record.dispatched is None:
-            # It is the one whose suppressed init never ended, or the restore that came after.
-            if self.life is Life.RESTORING:
-                self._restore_failed(failure)
-            else:
-                self.init.failed(failure, record)
-                self._open(self.ledger.open_next())
-            record.dispatched = self.init.started
-        elif not self.rules.timeout_ends_environment:
+            self._timed_out_undispatched(record)
+        elif self.rules.timeout_ends_environment:
+            self._reset(ShutdownReason.TIMEOUT, failures.timed_out(record.timeout))
+        else:
             self.ledger.expect_late(record)
-            self._break(record, failure)
-            self._settle()
+            self._timed_out_alone(record)
+
+    def _timed_out_undispatched(self, record: Record) -> None:
+        """The one whose time began with its suppressed init has been handed to nobody."""
+        failure = failures.timed_out(record.timeout)
+        if self.life is Life.RESETTING:
+            return  # its time begins again with the next init
+        if self.life is Life.RUNNING:  # the init ended, and no worker came
+            self._open(self.ledger.open_next())
+            self._timed_out_alone(record)
             return
+        if self.life is Life.RESTORING:
+            self._restore_failed(failure)
+        else:
+            self.init.failed(failure, record)
+            self._open(self.ledger.open_next())
+        record.dispatched = self.init.started
         self._reset(ShutdownReason.TIMEOUT, failure)
+
+    def _timed_out_alone(self, record: Record) -> None:
+        """The environment goes on without it."""
+        self._break(record, failures.timed_out(record.timeout))
+        self._settle()
 
     def may_launch(self, generation: int) -> bool:
         """Whether the declared processes of a generation's init are still wanted."""

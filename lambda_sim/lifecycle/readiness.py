@@ -34,7 +34,8 @@ class Readiness:
             self._handed.add(extension)
 
     def taken_back(self, extension: ExtensionId) -> None:
-        """It was not given it after all."""
+        """It was not given it after all, though it may have asked for Next since."""
+        self._awaited.add(extension)
         self._handed.discard(extension)
 
     def polled(self, extension: ExtensionId, *, late: bool) -> None:

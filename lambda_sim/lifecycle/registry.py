@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from enum import Enum
 
+import attrs
+
 from lambda_sim import refusals
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Record
@@ -17,7 +19,6 @@ from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.model import protocol
 from lambda_sim.model.extension import (
     EventType,
-    InvokeEvent,
     LifecycleEvent,
     RegisteredExtension,
     ShutdownEvent,
@@ -32,6 +33,14 @@ Poll = object
 
 class PollerGone(Exception):
     """Nobody is behind a poll any more: there is nobody to answer."""
+
+
+@attrs.frozen(eq=False)
+class Notice:
+    """An event on its way to one extension, and the invocation that INVOKE tells of."""
+
+    event: LifecycleEvent
+    record: Record | None = None
 
 
 class ExtensionStage(Enum):
@@ -65,7 +74,7 @@ class Extension:
         self.is_external = is_external
         self.stage = ExtensionStage.REGISTERED
         self.error_type: str | None = None
-        self.queue: deque[tuple[InvokeEvent, Record] | ShutdownEvent] = deque()
+        self.queue: deque[Notice] = deque()
         self.polls: set[Poll] = set()
         self.has_asked = False
         self.subscribed_to: SubscriptionApi | None = None
@@ -148,7 +157,7 @@ class Registry:
         """How many of their calls wait in Next."""
         return sum(len(one.polls) for one in self)
 
-    def take_event(self, identifier: str, poll: Poll) -> LifecycleEvent | None:
+    def take_event(self, identifier: str, poll: Poll) -> Notice | None:
         """An extension's next event, if there is one.
 
         :raises UnknownExtensionIdentifier: its generation is over.
@@ -158,33 +167,30 @@ class Registry:
             raise PollerGone
         if not extension.queue:
             return None
-        item = extension.queue.popleft()
-        if isinstance(item, ShutdownEvent):
+        notice = extension.queue.popleft()
+        if notice.record is None:
             extension.farewell = poll
-            return item
-        event, record = item
-        extension.stage = ExtensionStage.RUNNING
-        record.readiness.handed(extension.id)
-        return event
+        else:
+            extension.stage = ExtensionStage.RUNNING
+            notice.record.readiness.handed(extension.id)
+        return notice
 
-    def give_back(self, identifier: str, event: LifecycleEvent, record: Record | None) -> None:
-        """An event did not reach the extension: the next poll gets it.
-
-        :param record: the invocation that INVOKE tells of, if anything is known of it.
-        """
+    def give_back(self, identifier: str, notice: Notice) -> None:
+        """An event did not reach the extension: the next poll gets it, unless it is too late."""
         extension = self._by_id.get(ExtensionId(identifier))
         if extension is None:
             return
         if extension.stage is ExtensionStage.RUNNING:
             extension.stage = ExtensionStage.READY
-        if isinstance(event, ShutdownEvent):
+        record = notice.record
+        if record is None:
             extension.farewell = None
-            extension.queue.appendleft(event)
-        elif isinstance(event, InvokeEvent):
-            if record is None or record.is_reported:
-                return
+        elif record.is_reported:
+            return
+        else:
             record.readiness.taken_back(extension.id)
-            extension.queue.appendleft((event, record))
+            self._outbox.changed(record.request_id)
+        extension.queue.appendleft(notice)
         self._outbox.changed(extension.id)
 
     def left(self, identifier: str, poll: Poll) -> None:
@@ -197,7 +203,7 @@ class Registry:
     def announce(self, event: ShutdownEvent) -> None:
         """Send SHUTDOWN to whoever subscribed to it."""
         for extension in self.subscribed(EventType.SHUTDOWN):
-            extension.queue.append(event)
+            extension.queue.append(Notice(event))
             self._outbox.changed(extension.id)
 
     def lingering(self) -> list[Extension]:

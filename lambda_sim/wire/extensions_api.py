@@ -64,15 +64,15 @@ class ExtensionsApi:
         """Blocks without limit until something that the extension registered for."""
         identifier = identifier_of(call)
         poller = call.poller
-        event = self._environment.next_event(identifier, poller)
+        notice = self._environment.next_event(identifier, poller)
 
         def undelivered() -> None:
-            self._environment.give_back_event(identifier, event)
+            self._environment.give_back_event(identifier, notice)
 
         if not poller.is_connected():
             undelivered()
             raise PollerGone
-        body = json.dumps(_told(event), separators=(",", ":"), ensure_ascii=False).encode()
+        body = json.dumps(_told(notice.event), separators=(",", ":"), ensure_ascii=False).encode()
         headers = [(protocol.EXTENSION_ID, identifier), (protocol.EXTENSION_EVENT_ID, new_id())]
         return rendering.answer(200, body, protocol.JSON_TYPE, headers, undelivered)
 

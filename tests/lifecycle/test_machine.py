@@ -17,7 +17,7 @@ from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
-from lambda_sim.model.extension import InvokeEvent, ShutdownEvent, ShutdownReason
+from lambda_sim.model.extension import InvokeEvent, LifecycleEvent, ShutdownEvent, ShutdownReason
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.rules import AWS, RELAXED, Rules
@@ -57,6 +57,10 @@ class MachineTest(unittest.TestCase):
         """A registered extension that has asked for its first Next."""
         machine.expect_external(name)
         return machine.register(name, events).id
+
+    def event(self, machine: Machine, extension: str, poll: object) -> LifecycleEvent | None:
+        notice = machine.registry.take_event(extension, poll)
+        return notice and notice.event
 
     def advance(self, machine: Machine, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -452,7 +456,7 @@ class ReadinessTest(MachineTest):
         machine, one = self.with_extension()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        event = machine.registry.take_event(one, "poll")
+        event = self.event(machine, one, "poll")
         machine.registry.left(one, "poll")
         self.assertIsInstance(event, InvokeEvent)
         self.respond(machine, record)
@@ -515,19 +519,33 @@ class ReadinessTest(MachineTest):
     def test_an_event_given_back_comes_again_and_is_not_credited(self) -> None:
         machine, one = self.with_extension()
         machine.enqueue(Invocation(1))
-        event = machine.registry.take_event(one, "poll")
-        assert event is not None
-        machine.give_back_event(one, event)
+        notice = machine.registry.take_event(one, "poll")
+        assert notice is not None
+        machine.registry.give_back(one, notice)
         machine.registry.left(one, "poll")
         machine.extension_asks(one, "poll")
-        self.assertIs(machine.registry.take_event(one, "poll"), event)
+        self.assertIs(machine.registry.take_event(one, "poll"), notice)
+
+    def test_an_event_that_is_missed_late_is_waited_for_again(self) -> None:
+        machine, one = self.with_extension()
+        record = machine.enqueue(Invocation(1))
+        notice = machine.registry.take_event(one, "poll")
+        assert notice is not None
+        machine.registry.left(one, "poll")
+        machine.extension_asks(one, "another poll")
+        machine.registry.give_back(one, notice)
+        self.taken(machine)
+        self.respond(machine, record)
+        machine.runtime_asks(POLL)
+        self.assertFalse(record.is_reported)
+        self.assertIs(machine.registry.take_event(one, "another poll"), notice)
 
     def test_relaxed_sends_invoke_at_enqueue(self) -> None:
         machine = self.machine(rules=RELAXED)
         one = self.extension(machine, "one", "INVOKE")
         machine.extension_asks(one, "poll")
         machine.enqueue(Invocation(1))
-        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(self.event(machine, one, "poll"), InvokeEvent)
 
     def test_relaxed_counts_a_poll_that_comes_before_the_runtime_does(self) -> None:
         machine = self.machine(rules=RELAXED)
@@ -548,7 +566,7 @@ class ReadinessTest(MachineTest):
         machine.enqueue(Invocation(1))
         self.assertIsNone(machine.registry.take_event(one, "poll"))
         machine.runtime_asks(POLL)
-        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
+        self.assertIsInstance(self.event(machine, one, "poll"), InvokeEvent)
 
 
 class ExtensionTest(MachineTest):
@@ -767,7 +785,7 @@ class ShutdownTest(MachineTest):
         machine.announce(ShutdownReason.SPINDOWN, 5)
         for one in (told, untold):
             machine.extension_asks(one, "poll")
-        event = machine.registry.take_event(told, "poll")
+        event = self.event(machine, told, "poll")
         self.assertEqual(event, ShutdownEvent(reason=ShutdownReason.SPINDOWN, deadline_ms=5))
         self.assertIsNone(machine.registry.take_event(untold, "poll"))
 
@@ -791,8 +809,8 @@ class ShutdownTest(MachineTest):
         machine.begin_shutdown(ShutdownReason.SPINDOWN)
         machine.announce(ShutdownReason.SPINDOWN, 5)
         machine.extension_asks(one, "poll")
-        self.assertIsInstance(machine.registry.take_event(one, "poll"), InvokeEvent)
-        self.assertIsInstance(machine.registry.take_event(one, "poll"), ShutdownEvent)
+        self.assertIsInstance(self.event(machine, one, "poll"), InvokeEvent)
+        self.assertIsInstance(self.event(machine, one, "poll"), ShutdownEvent)
 
     def test_a_second_failure_in_a_reset_orders_no_second_one(self) -> None:
         machine = self.machine(runtime=RUNTIME, extensions=("x",))
