@@ -1,23 +1,73 @@
-"""A Lambda runtime for Python handlers; runs under the simulator and in Lambda, unchanged."""
+"""A Lambda runtime for Python handlers; runs under the simulator and in Lambda, unchanged.
 
-from .client import Event, RuntimeApiError, RuntimeClient
-from .context import LambdaContext
-from .failure import ErrorReport, Fault
-from .http import Answer, BadAnswer, Connection, ConnectionClosed
-from .loading import load
-from .loop import run
+Names are fetched on first use, so that a plain function pays for nothing it does not use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .client import Event, RuntimeApiError, RuntimeClient
+    from .codec import Codec, TypedCodec
+    from .context import LambdaContext
+    from .execution import Execution
+    from .failure import ErrorReport, Fault
+    from .http import Answer, BadAnswer, Connection, ConnectionClosed
+    from .invocation import Invocation
+    from .loading import load
+    from .loop import run
+    from .typed import Handler, lambda_handler
+    from .validation import EventValidationError
 
 __all__ = [
     "Answer",
     "BadAnswer",
+    "Codec",
     "Connection",
     "ConnectionClosed",
     "ErrorReport",
     "Event",
+    "EventValidationError",
+    "Execution",
     "Fault",
+    "Handler",
+    "Invocation",
     "LambdaContext",
     "RuntimeApiError",
     "RuntimeClient",
+    "TypedCodec",
+    "lambda_handler",
     "load",
     "run",
 ]
+
+_ROOMS = (
+    "client",
+    "context",
+    "failure",
+    "http",
+    "loading",
+    "loop",
+    "validation",
+    "typed",
+    "codec",
+    "invocation",
+    "execution",
+)
+"""Where a name is looked for; the light ones first."""
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f"{__name__}.{room}")
+            if name in module.__all__:
+                found = globals()[name] = getattr(module, name)
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
 from lambda_sim.errors import ConfigurationError, LambdaSimError
@@ -17,6 +18,8 @@ __all__ = ["Event", "RuntimeApiError", "RuntimeClient"]
 
 _USER_AGENT = "lambda-sim-python/{}.{}.{}-{}".format(*sys.version_info[:3], __version__)
 _API = "/2018-06-01/runtime"
+_ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+_ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
 
 
 class RuntimeApiError(LambdaSimError):
@@ -91,6 +94,38 @@ class RuntimeClient:
         headers = [("Content-Type", content_type), *_echo(event)]
         self._ask("POST", _invocation_path(event, "response"), headers, body)
 
+    def stream(
+        self,
+        event: Event,
+        chunks: Iterable[bytes],
+        content_type: str,
+        end: Callable[[], ErrorReport | None] = lambda: None,
+    ) -> None:
+        """Post the function's result piece by piece.
+
+        :param end: asked after the last piece, for what ended the stream early, if anything did.
+
+        AWS: *Using the Lambda runtime API for custom runtimes*, Response streaming.
+        """
+        headers = [
+            ("User-Agent", _USER_AGENT),
+            ("Content-Type", content_type),
+            ("Lambda-Runtime-Function-Response-Mode", "streaming"),
+            ("Trailer", f"{_ERROR_TYPE}, {_ERROR_BODY}"),
+            *_echo(event),
+        ]
+
+        def trailers() -> list[tuple[str, str]]:
+            error = end()
+            if error is None:
+                return []
+            body = b64encode(error.to_json()).decode()
+            return [(_ERROR_TYPE, _one_line(error.error_type)), (_ERROR_BODY, body)]
+
+        path = _API + _invocation_path(event, "response")
+        answer = self._connection.stream("POST", path, headers, chunks, trailers)
+        _refuse(f"POST {path}", answer)
+
     def fail(self, event: Event, error: ErrorReport) -> None:
         """Post the function's error.
 
@@ -101,11 +136,9 @@ class RuntimeClient:
 
     def fail_init(self, error: ErrorReport) -> None:
         """Post that the function could not be loaded; only before the first ``next``."""
-        # A function's own exception may have any name, but a header has one line of text.
-        error_type = " ".join(error.error_type.split())
         headers = [
             ("Content-Type", "application/json"),
-            ("Lambda-Runtime-Function-Error-Type", error_type),
+            (_ERROR_TYPE, _one_line(error.error_type)),
         ]
         self._ask("POST", "/init/error", headers, error.to_json())
 
@@ -122,9 +155,18 @@ class RuntimeClient:
     ) -> Answer:
         headers = [("User-Agent", _USER_AGENT), *headers]
         answer = self._connection.request(method, _API + path, headers, body)
-        if not 200 <= answer.status < 300:
-            raise RuntimeApiError(f"{method} {_API}{path}", answer.status, answer.body)
+        _refuse(f"{method} {_API}{path}", answer)
         return answer
+
+
+def _refuse(asked: str, answer: Answer) -> None:
+    if not 200 <= answer.status < 300:
+        raise RuntimeApiError(asked, answer.status, answer.body)
+
+
+def _one_line(error_type: str) -> str:
+    """A function's own exception may have any name, but a header has one line of text."""
+    return " ".join(error_type.split())
 
 
 def _address_from_environment() -> str:

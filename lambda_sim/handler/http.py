@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BufferedReader
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from lambda_sim.errors import ConfigurationError, LambdaSimError
 
@@ -96,11 +96,35 @@ class Connection:
         :raises ValueError: a line break or NUL in the method, the path or a header.
         """
         head = self._head(method, path, headers, body)
+        return self._own(self._exchange, method, head, body or b"")
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]],
+        chunks: Iterable[bytes],
+        trailers: Callable[[], Iterable[tuple[str, str]]] = tuple,
+    ) -> Answer:
+        """Send one request whose body comes in chunks, and return its answer.
+
+        It is never sent again, since its chunks are gone. What ``chunks`` raises comes through,
+        and breaks the connection off. When the peer stops listening, no more chunks are taken.
+
+        :param trailers: asked after the last chunk, for the fields that come behind the body.
+        :raises: what ``request`` raises.
+        """
+        headers = [*headers, ("Transfer-Encoding", "chunked")]
+        head = self._head(method, path, headers, None)
+        return self._own(self._exchange_chunks, method, head, chunks, trailers)
+
+    def _own(self, exchange: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Have the connection for one exchange; drop it if anything goes wrong."""
         if not self._ownership.acquire(blocking=False):
             self._refuse_if_closed()  # close() may hold it just now
             raise RuntimeError("this connection is busy with a request of another thread")
         try:
-            return self._exchange(method, head, body or b"")
+            return exchange(*arguments)
         except BaseException as error:
             self._drop()
             if self._is_closed and isinstance(error, OSError):
@@ -142,6 +166,23 @@ class Connection:
             self._drop()
         return answer
 
+    def _exchange_chunks(
+        self,
+        method: str,
+        head: bytes,
+        chunks: Iterable[bytes],
+        trailers: Callable[[], Iterable[tuple[str, str]]],
+    ) -> Answer:
+        link, _ = self._open_link()
+        is_sent = link.send(head, b"") and all(link.send_chunk(one) for one in chunks if one)
+        if is_sent:
+            lines = [f"{name}: {value}" for name, value in trailers()]
+            is_sent = link.send(_lines(["0", *lines]), b"")
+        answer, is_kept = link.receive(method)
+        if not (is_kept and is_sent):
+            self._drop()
+        return answer
+
     def _open_link(self) -> tuple[_Link, bool]:
         """The link to use, and whether it served a request before."""
         if self._link is not None and self._link.is_stale():
@@ -171,11 +212,7 @@ class Connection:
         lines += [f"{name}: {value}" for name, value in headers]
         if body or (body is not None and method != "GET"):
             lines.append(f"Content-Length: {len(body)}")
-        for line in lines:
-            if "\r" in line or "\n" in line or "\0" in line:
-                # The value stays out of the message: it may be a secret.
-                raise ValueError(f"line break or NUL in {line.split(':')[0]!r}")
-        return "\r\n".join([*lines, "", ""]).encode()
+        return _lines(lines)
 
 
 class _Link:
@@ -216,6 +253,13 @@ class _Link:
             return False
         return True
 
+    def send_chunk(self, chunk: bytes) -> bool:
+        """Send a piece of a body; False when the peer has stopped listening."""
+        size = b"%x\r\n" % len(chunk)
+        if len(chunk) <= SMALL_BODY:
+            return self.send(b"%b%b\r\n" % (size, chunk), b"")
+        return self.send(size, chunk) and self.send(b"\r\n", b"")
+
     def receive(self, method: str) -> tuple[Answer, bool]:
         """Read one answer, and tell whether the connection can be used again."""
         began = False
@@ -235,6 +279,15 @@ class _Link:
     def close(self) -> None:
         self._stream.close()
         self._socket.close()
+
+
+def _lines(lines: list[str]) -> bytes:
+    """Header lines, and the empty one after them."""
+    for line in lines:
+        if "\r" in line or "\n" in line or "\0" in line:
+            # The value stays out of the message: it may be a secret.
+            raise ValueError(f"line break or NUL in {line.split(':')[0]!r}")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _closed_by_peer(answer_began: bool) -> ConnectionClosed:

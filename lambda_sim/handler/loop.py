@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NoReturn
 
 from .client import Event, RuntimeApiError, RuntimeClient
 from .context import LambdaContext
 from .failure import ErrorReport
 from .logs import LambdaLog
-from .payloads import Payload, decode, encode
+from .outcome import Executor, Failure, Outcome, Stream
+from .plain import PlainExecutor
 
-__all__ = ["run"]
+__all__ = ["run", "serve"]
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +26,11 @@ def run(
     *,
     log: LambdaLog | None = None,
 ) -> NoReturn:
+    """Serve a plain function's invocations until something ends the process; see ``serve``."""
+    serve(PlainExecutor(handler), client, log=log)
+
+
+def serve(executor: Executor, client: RuntimeClient, *, log: LambdaLog | None = None) -> NoReturn:
     """Serve invocations until something ends the process.
 
     The handler's exceptions are logged and posted. SystemExit and KeyboardInterrupt come
@@ -40,38 +47,44 @@ def run(
     """
     log = log or LambdaLog()
     while True:
-        _serve_one(handler, client, log)
+        _serve_one(executor, client, log)
 
 
-def _serve_one(
-    handler: Callable[[Any, LambdaContext], Any], client: RuntimeClient, log: LambdaLog
-) -> None:
+def _serve_one(executor: Executor, client: RuntimeClient, log: LambdaLog) -> None:
     # A function of its own, so that a payload of megabytes is not kept while Next waits.
     event = client.next()
     log.begin(event)
     _set_trace_id(event.trace_id)
-    outcome = _outcome(handler, event)
-    if isinstance(outcome, ErrorReport):
-        log.write_error(outcome)
+    outcome = executor.execute(event)
+    if isinstance(outcome, Failure):
+        log.write_error(outcome.report)
     # Lambda may freeze the process as soon as it has the answer.
     log.flush()
     try:
-        if isinstance(outcome, ErrorReport):
-            client.fail(event, outcome)
-        else:
-            client.respond(event, outcome.body, outcome.content_type)
+        _answer(outcome, event, client, log)
     except RuntimeApiError as refusal:
         if not 400 <= refusal.status < 500:
             raise
         _logger.warning("%s", refusal)
 
 
-def _outcome(handler: Callable[[Any, LambdaContext], Any], event: Event) -> Payload | ErrorReport:
-    try:
-        context = LambdaContext.from_event(event)
-        return encode(handler(decode(event), context))
-    except Exception as error:
-        return ErrorReport.from_exception(error, event.request_id)
+def _answer(outcome: Outcome, event: Event, client: RuntimeClient, log: LambdaLog) -> None:
+    if isinstance(outcome, Failure):
+        client.fail(event, outcome.report)
+    elif isinstance(outcome, Stream):
+        with closing(outcome):
+            client.stream(event, outcome, outcome.content_type, lambda: _end(outcome, log))
+    else:
+        client.respond(event, outcome.body, outcome.content_type)
+
+
+def _end(stream: Stream, log: LambdaLog) -> ErrorReport | None:
+    """What ended a stream early, once it is logged."""
+    report = stream.failure and stream.failure.report
+    if report is not None:
+        log.write_error(report)
+    log.flush()
+    return report
 
 
 def _set_trace_id(trace_id: str | None) -> None:

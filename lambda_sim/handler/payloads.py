@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .client import Event
 from .failure import Fault
 
-__all__ = ["Payload", "decode", "encode"]
+__all__ = ["Payload", "decode", "encode", "from_json", "is_json", "to_json"]
 
 
 class Payload(NamedTuple):
@@ -27,10 +28,21 @@ def decode(event: Event) -> Any:
 
     :raises Fault: ``Runtime.UnmarshalError``: it is called JSON and is none.
     """
-    if event.content_type.partition(";")[0].strip().lower() != "application/json":
-        return event.body
+    return from_json(event.body) if is_json(event) else event.body
+
+
+def is_json(event: Event) -> bool:
+    """Whether the event is called JSON."""
+    return event.content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def from_json(body: bytes) -> Any:
+    """The value of some JSON.
+
+    :raises Fault: ``Runtime.UnmarshalError``: it is none.
+    """
     try:
-        return json.loads(event.body)
+        return json.loads(body)
     except Exception as error:
         message = f"Unable to unmarshal input: {error}"
         raise Fault("Runtime.UnmarshalError", message) from error
@@ -47,8 +59,17 @@ def encode(result: object) -> Payload:
     """
     if isinstance(result, bytes):
         return Payload(result, "application/unknown")
+    return Payload(to_json(result), "application/json")
+
+
+def to_json(value: object, simplify: Callable[[Any], Any] | None = None) -> bytes:
+    """A result as JSON.
+
+    :param simplify: gives what JSON knows for a value that it does not, or raises TypeError.
+    :raises Fault: ``Runtime.MarshalError``: it has none.
+    """
     try:
-        return Payload(_Encoder().encode(result).encode(), "application/json")
+        return _Encoder(simplify).encode(value).encode()
     except Exception as error:
         message = f"Unable to marshal response: {error}"
         raise Fault("Runtime.MarshalError", message) from error
@@ -57,8 +78,9 @@ def encode(result: object) -> Payload:
 class _Encoder(json.JSONEncoder):
     """For one result. Decimals go in as marked text, and come out as bare numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, simplify: Callable[[Any], Any] | None) -> None:
         super().__init__(ensure_ascii=_is_ascii_wanted())
+        self._simplify = simplify or super().default
         self._mark = ""
 
     def default(self, value: object) -> object:
@@ -67,7 +89,7 @@ class _Encoder(json.JSONEncoder):
         if isinstance(value, bytes):
             return value.decode()
         if not isinstance(value, Decimal):
-            return super().default(value)
+            return self._simplify(value)
         # Nobody can have this mark in a text of their own.
         self._mark = self._mark or os.urandom(16).hex()
         return self._mark + ("NaN" if value.is_nan() else str(value))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
+import time
 import unittest
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from io import BufferedReader
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from lambda_sim.handler.client import Event
+from lambda_sim.handler.context import LambdaContext
+from lambda_sim.handler.deadline import Deadline
+from lambda_sim.handler.invocation import Invocation
 
 PATIENCE = 20.0
 """Seconds a broken test hangs, never how long a good one takes."""
@@ -39,6 +45,8 @@ class Request(NamedTuple):
     path: str
     headers: dict[str, str]
     body: bytes
+    chunks: list[bytes] = []  # noqa: RUF012 - never written to
+    trailers: dict[str, str] = {}  # noqa: RUF012
 
 
 Step = bytes | Early | Instead
@@ -130,8 +138,23 @@ def read_request(stream: BufferedReader, *, with_body: bool = True) -> Request:
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.decode().partition(":")
         headers[name.lower()] = value.strip()
+    if with_body and headers.get("transfer-encoding") == "chunked":
+        return Request(method, path, headers, *read_chunks(stream))
     length = int(headers.get("content-length", 0)) if with_body else 0
     return Request(method, path, headers, stream.read(length))
+
+
+def read_chunks(stream: BufferedReader) -> tuple[bytes, list[bytes], dict[str, str]]:
+    """A chunked body, its chunks, and what comes behind it."""
+    chunks = []
+    while size := int(stream.readline() or b"0", 16):
+        chunks.append(stream.read(size))
+        stream.readline()
+    trailers = {}
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        name, _, value = line.decode().partition(":")
+        trailers[name.lower()] = value.strip()
+    return b"".join(chunks), chunks, trailers
 
 
 class HandlerTestCase(unittest.TestCase):
@@ -144,3 +167,23 @@ class HandlerTestCase(unittest.TestCase):
 
     def start_threads(self) -> ThreadPoolExecutor:
         return self.enterContext(ThreadPoolExecutor(4, "test"))
+
+
+def make_event(body: bytes = b"{}", **fields: Any) -> Event:
+    """What Next hands over, with some of its fields set."""
+    told: dict[str, Any] = dict.fromkeys(Event._fields)
+    told |= {"request_id": REQUEST_ID, "content_type": "application/json", "headers": {}}
+    told |= {"deadline_ms": int(time.time() * 1000) + 60_000, "body": body}
+    return Event(**told | fields)
+
+
+def make_invocation(event: Any, **fields: Any) -> Invocation[Any]:
+    """What a handler is given."""
+    told = make_event(**fields)
+    return Invocation(
+        event=event,
+        context=LambdaContext.from_event(told),
+        deadline=Deadline.from_ms(told.deadline_ms),
+        raw=told.body,
+        region="eu-central-1",
+    )

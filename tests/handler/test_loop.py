@@ -6,14 +6,17 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Callable
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from lambda_sim.handler import Execution, lambda_handler
+from lambda_sim.handler import Handler as TypedHandler
 from lambda_sim.handler.client import RuntimeApiError, RuntimeClient
 from lambda_sim.handler.context import LambdaContext
 from lambda_sim.handler.http import ConnectionClosed
-from lambda_sim.handler.loop import run
+from lambda_sim.handler.loop import run, serve
 
 from .doubles import (
     ACCEPTED,
@@ -38,6 +41,14 @@ def boom(event: Any, context: LambdaContext) -> Any:
     raise ValueError("boom")
 
 
+@lambda_handler
+def streaming(event: list[int], context: LambdaContext) -> Iterator[str]:
+    for number in event:
+        if not number:
+            raise ValueError("zero")
+        yield str(number)
+
+
 class TestRun(HandlerTestCase):
     def setUp(self) -> None:
         self.enterContext(mock.patch.dict(os.environ))
@@ -47,9 +58,18 @@ class TestRun(HandlerTestCase):
         self, handler: Handler, *steps: Step, ends: type[BaseException] = OSError
     ) -> list[Request]:
         """Run the handler until the script is through, and return what was posted."""
+        return self.play_out(lambda client: run(handler, client), *steps, ends=ends)
+
+    def play_typed(self, handler: TypedHandler[Any, Any, Any], *steps: Step) -> list[Request]:
+        with Execution(handler) as execution:
+            return self.play_out(lambda client: serve(execution, client), *steps, ends=OSError)
+
+    def play_out(
+        self, runs: Callable[[RuntimeClient], None], *steps: Step, ends: type[BaseException]
+    ) -> list[Request]:
         server = self.serve(steps)
         with RuntimeClient(server.address) as client, self.assertRaises(ends):
-            run(handler, client)
+            runs(client)
         requests = [server.requests.get_nowait() for _ in range(server.requests.qsize())]
         return [request for request in requests if request.method == "POST"]
 
@@ -101,6 +121,25 @@ class TestRun(HandlerTestCase):
     def test_an_exception_is_printed(self) -> None:
         self.play(boom, next_answer(), ACCEPTED)
         self.assertTrue(self.output.getvalue().startswith("[ERROR] ValueError: boom\nTraceback"))
+
+    def test_a_stream_is_posted_piece_by_piece(self) -> None:
+        [posted] = self.play_typed(streaming, next_answer(b"[1, 2]"), ACCEPTED)
+        self.assertTrue(posted.path.endswith(f"/{REQUEST_ID}/response"))
+        self.assertEqual("streaming", posted.headers["lambda-runtime-function-response-mode"])
+        self.assertEqual([b"1", b"2"], posted.chunks)
+        self.assertEqual({}, posted.trailers)
+
+    def test_what_ends_a_stream_is_printed_and_posted_behind_it(self) -> None:
+        [posted] = self.play_typed(streaming, next_answer(b"[1, 0]"), ACCEPTED)
+        self.assertEqual([b"1"], posted.chunks)
+        self.assertEqual("ValueError", posted.trailers["lambda-runtime-function-error-type"])
+        error = json.loads(b64decode(posted.trailers["lambda-runtime-function-error-body"]))
+        self.assertEqual(("ValueError", "zero"), (error["errorType"], error["errorMessage"]))
+        self.assertIn("[ERROR] ValueError: zero", self.output.getvalue())
+
+    def test_a_stream_that_fails_before_its_first_piece_is_an_error(self) -> None:
+        [posted] = self.play_typed(streaming, next_answer(b"[0, 1]"), ACCEPTED)
+        self.assertTrue(posted.path.endswith(f"/{REQUEST_ID}/error"))
 
     def test_an_event_that_can_t_be_read_never_reaches_the_handler(self) -> None:
         handler = mock.Mock()

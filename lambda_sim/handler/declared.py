@@ -1,0 +1,80 @@
+"""The types an author declared: read from generic arguments, else from annotations."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, ForwardRef, TypeVar, get_args, get_origin, get_type_hints
+
+from lambda_sim.errors import ConfigurationError
+
+__all__ = ["annotation", "generic_arguments", "parameters"]
+
+
+def generic_arguments(kind: type, base: type) -> tuple[Any, ...]:
+    """What ``kind`` fills the type variables of ``base`` with; None where it leaves one open.
+
+    ``class Orders(Handler[Database, Order, Receipt])`` gives those three, and so does a subclass
+    of it, or of a generic class between.
+    """
+    names = vars(sys.modules[kind.__module__])
+    return tuple(
+        None if isinstance(found, TypeVar) else _resolve(found, names, kind.__qualname__)
+        for found in _filled(kind, base)
+    )
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function that an argument without a name may go to."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    found = inspect.signature(function).parameters.values()
+    return [one for one in found if one.kind in kinds]
+
+
+def annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """A parameter's declared type; None where nothing is declared.
+
+    :raises ConfigurationError: it names what the function's module does not have.
+    """
+    if parameter.annotation is inspect.Parameter.empty:
+        return None
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    where = f"{getattr(function, '__qualname__', function)}({parameter.name})"
+    return _resolve(parameter.annotation, names, where)
+
+
+def _filled(kind: type, base: Any) -> tuple[Any, ...]:
+    for parent in vars(kind).get("__orig_bases__", kind.__bases__):
+        origin = get_origin(parent) or parent
+        if origin is base:
+            return get_args(parent) or base.__parameters__
+        if isinstance(origin, type) and issubclass(origin, base):
+            given = dict(zip(_variables(origin), get_args(parent), strict=False))
+            return tuple(_substitute(found, given) for found in _filled(origin, base))
+    return tuple(base.__parameters__)
+
+
+def _substitute(found: Any, given: Mapping[Any, Any]) -> Any:
+    if isinstance(found, TypeVar):
+        return given.get(found, found)
+    if variables := _variables(found):
+        return found[tuple(given.get(one, one) for one in variables)]
+    return found
+
+
+def _variables(kind: Any) -> tuple[Any, ...]:
+    return getattr(kind, "__parameters__", ())
+
+
+def _resolve(declared: Any, names: Mapping[str, Any], where: str) -> Any:
+    """The type that a text stands for; what is none already comes back as it is."""
+    if not isinstance(declared, str | ForwardRef):
+        return declared
+    holder = SimpleNamespace(__annotations__={"it": declared})
+    try:
+        return get_type_hints(holder, dict(names), include_extras=True)["it"]
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
+        allowed = "a type that the module knows by that name when it runs"
+        raise ConfigurationError(where, declared, f"{allowed} ({error})") from error

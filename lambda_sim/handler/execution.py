@@ -1,0 +1,141 @@
+"""The one place where an invocation of a typed handler is run, by whatever way it came."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Iterator
+from typing import Any, Generic, Self, TypeVar
+
+from lambda_sim.errors import LambdaSimError
+
+from .client import Event
+from .codec import Codec, TypedCodec
+from .context import LambdaContext
+from .deadline import Deadline
+from .failure import Fault
+from .invocation import Invocation
+from .outcome import Failure, Outcome, Stream
+from .payloads import Payload, is_json
+from .typed import Handler
+
+__all__ = ["Execution"]
+
+SharedT = TypeVar("SharedT")
+
+STREAM_TYPE = "application/octet-stream"
+
+_logger = logging.getLogger(__name__)
+
+
+class Execution(Generic[SharedT]):
+    """A handler, and what it set up: decodes, runs, encodes and reports, one event at a time.
+
+    ``with Execution(handler) as execution:`` sets up and tears down.
+
+    :raises ConfigurationError: the handler's event type can't be found.
+    """
+
+    def __init__(self, handler: Handler[SharedT, Any, Any]) -> None:
+        self.handler = handler
+        self._event_type = handler.event_type
+        self._codec: Codec = handler.codec or TypedCodec()
+        self._shared: list[SharedT] = []  # none or one
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def start(self) -> Self:
+        """Set up, once; whatever ``setup`` raises comes through."""
+        if not self._shared:
+            self._shared.append(self.handler.setup())
+        return self
+
+    def close(self) -> None:
+        """Tear down what was set up; whatever ``teardown`` raises comes through."""
+        if self._shared:
+            self.handler.teardown(self._shared.pop())
+
+    def execute(self, event: Event, context: LambdaContext | None = None) -> Outcome:
+        """Run one invocation. What is no Exception, such as SystemExit, comes through.
+
+        :param context: by default what the event says.
+        """
+        if not self._shared:
+            raise LambdaSimError("nothing runs before start, or after close")
+        try:
+            context = context or LambdaContext.from_event(event)
+            invocation = self._invocation(event, context)
+        except Exception as error:
+            return Failure.of(error, event.request_id)
+        try:
+            result = self.handler.run(self._shared[0], invocation)
+            if isinstance(result, Iterator):
+                return self._stream(invocation, result)
+            return self._payload(result)
+        except Exception as error:
+            return self._failed(error, invocation)
+
+    def _invocation(self, event: Event, context: LambdaContext) -> Invocation[Any]:
+        return Invocation(
+            event=self._decode(event),
+            context=context,
+            deadline=Deadline.from_ms(event.deadline_ms),
+            raw=event.body,
+            region=_region(context),
+        )
+
+    def _decode(self, event: Event) -> Any:
+        if self._event_type is Any and not is_json(event):
+            return event.body
+        return self._codec.decode(event.body, self._event_type)
+
+    def _payload(self, result: Any) -> Payload:
+        if isinstance(result, bytes):
+            return Payload(result, "application/unknown")
+        return Payload(self._codec.encode(result), "application/json")
+
+    def _failed(self, error: BaseException, invocation: Invocation[Any]) -> Failure:
+        try:
+            self.handler.on_error(error, invocation)
+        except Exception:
+            _logger.exception("on_error failed")
+        return Failure.of(error, invocation.context.aws_request_id)
+
+    def _stream(self, invocation: Invocation[Any], result: Iterator[Any]) -> Outcome:
+        """A stream that has begun: what fails before its first piece is a plain failure."""
+        stream = Stream(STREAM_TYPE)
+        stream.begin(self._chunks(stream, invocation, result))
+        return stream.failure or stream
+
+    def _chunks(
+        self, stream: Stream, invocation: Invocation[Any], result: Iterator[Any]
+    ) -> Generator[bytes, None, None]:
+        try:
+            for chunk in result:
+                yield _to_bytes(chunk)
+        except Exception as error:
+            stream.failure = self._failed(error, invocation)
+        finally:
+            if isinstance(result, Generator):
+                result.close()
+
+
+def _to_bytes(chunk: object) -> bytes:
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    if isinstance(chunk, str):
+        return chunk.encode()
+    message = (
+        f"Unable to marshal response: a stream is of bytes or text, not {type(chunk).__name__}"
+    )
+    raise Fault("Runtime.MarshalError", message)
+
+
+def _region(context: LambdaContext) -> str:
+    """As Lambda says it, or else the function's ARN does."""
+    found = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return found or ((context.invoked_function_arn or "").split(":") + [""] * 4)[3]
