@@ -109,7 +109,9 @@ def _add_serve(add_parser: AddParser) -> None:
         "Serve a function over HTTP, as AWS's Runtime Interface Emulator does.",
         "The log goes to standard error. AWS_LAMBDA_FUNCTION_NAME, _VERSION, _MEMORY_SIZE,\n"
         "_TIMEOUT and _HANDLER are the defaults of options;\n"
-        "AWS_LAMBDA_MAX_CONCURRENCY makes it an environment of a managed instance.",
+        "AWS_LAMBDA_MAX_CONCURRENCY makes it an environment of a managed instance.\n"
+        "Ctrl-C, SIGTERM and a terminal that goes away end it as Lambda ends an environment; in a\n"
+        "script's background Ctrl-C is not for it, and under nohup neither is the terminal.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="where to listen (default: %(default)s)"

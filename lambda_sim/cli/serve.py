@@ -20,7 +20,7 @@ LEVELS = {"trace": "DEBUG", "warn": "WARNING", "fatal": "CRITICAL", "panic": "CR
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM comes, then end gracefully."""
+    """Serve until SIGINT, SIGTERM or SIGHUP comes, then end gracefully."""
     runtime_host, runtime_port = options.runtime_api_address
     config = simulator_config(
         options, EMULATOR_VARIABLES, os.environ, host=runtime_host, port=runtime_port

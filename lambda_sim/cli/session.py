@@ -18,6 +18,9 @@ __all__ = ["Bell", "running"]
 
 RUNG = 0
 
+ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Ctrl-C, kill and a terminal that goes away; not every system has them all."""
+
 
 @contextmanager
 def running(config: SimulatorConfig) -> Iterator[Simulator]:
@@ -44,10 +47,11 @@ def _print_log(simulator: Simulator) -> None:
 
 
 class Bell:
-    """Where the main thread waits: until a worker rings, or SIGINT or SIGTERM comes.
+    """Where the main thread waits: until a worker rings, or SIGINT, SIGTERM or SIGHUP comes.
 
-    A signal raises nothing, wherever the program is; it only rings. One that is ignored, as
-    SIGINT is in a shell's background, stays so. For the main thread; any thread may ring.
+    A signal raises nothing, wherever the program is; it only rings. One that is ignored stays so:
+    Ctrl-C is not for what a script has in its background, nor is a terminal's end for what nohup
+    started. For the main thread; any thread may ring.
     """
 
     def __init__(self) -> None:
@@ -58,7 +62,7 @@ class Bell:
         os.set_blocking(self._button, False)
         before = signal.set_wakeup_fd(self._button, warn_on_full_buffer=False)
         self._undo.callback(signal.set_wakeup_fd, before)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (getattr(signal, name) for name in ENDINGS if hasattr(signal, name)):
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN:
                 signal.signal(number, _do_nothing)

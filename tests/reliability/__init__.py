@@ -1,0 +1,1 @@
+"""Under fire: what is left when things go wrong, with processes that nobody simulates."""
