@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -21,7 +22,7 @@ from lambda_sim.model import variables
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import RegisteredExtension, ShutdownReason
 from lambda_sim.model.identifiers import new_id
-from lambda_sim.model.invocation import Invocation, InvocationState
+from lambda_sim.model.invocation import Invocation, InvocationState, LateText
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.telemetry import Fact, LogRecord, TelemetryEvent
 from lambda_sim.process.child import ManagedProcess
@@ -181,9 +182,8 @@ class Simulator:
         """End at once: processes, connections, threads and waits. A second call does nothing."""
         if os.getpid() != self._owner:
             return  # a copy of us, made by fork, owns nothing of this
-        # At once, so that a start under way gives up.
-        with self._environment as machine:
-            machine.begin_shutdown(None)
+        # What was answered is reported; then at once, so that a start under way gives up.
+        self._read(lambda machine: machine.begin_shutdown(None))
         with self._turn():
             self._undo.close()
             self._environment.close()
@@ -595,13 +595,23 @@ class Simulator:
             raise ShuttingDown("the simulator was not started: use it in a with statement")
 
     def _read(self, question: Callable[[Machine], T]) -> T:
-        with self._environment as machine:
-            return question(machine)
+        return self._environment.read(question)
 
     def _state(self, record: Record) -> InvocationState:
         with self._environment:
-            tail = record.tail
-            return record.snapshot(text.tail(record.facts, self.config) if tail is None else tail)
+            if record.is_complete:
+                return record.snapshot(LateText(partial(self._log_tail, record)))
+            return record.snapshot(LateText(partial(str, self._log_tail_locked(record))))
+
+    def _log_tail(self, record: Record) -> str:
+        return self._read(lambda machine: self._log_tail_locked(record))
+
+    def _log_tail_locked(self, record: Record) -> str:
+        if record.tail is None:
+            tail = text.tail(record.facts, self.config)
+            record.keep_tail(tail)
+            return tail
+        return record.tail
 
     def _events(self, facts: Sequence[Fact]) -> list[TelemetryEvent]:
         return [schema.event_of(fact, self.config) for fact in facts]

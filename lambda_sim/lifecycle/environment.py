@@ -26,8 +26,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ANSWER_GRACE = 0.1
-"""Seconds in which a runtime that has answered is expected back in Next: a caller who waits so
-long finds runtimeDone and report recorded."""
+"""Seconds in which a runtime that has answered is expected back in Next: whoever reads what was
+recorded waits so long for runtimeDone and report."""
 
 
 DEATH_GRACE = 1.0
@@ -145,7 +145,7 @@ class ExecutionEnvironment:
         :raises ShuttingDown: the environment closed.
         """
         # Half a line is all there will be of it, unless another worker is still writing.
-        self._read_gauges(flush=self._machine.is_serial)
+        self._hear(flush=self._machine.is_serial)
         with self._as_seen_alive(poller) as machine:
             again = machine.runtime_asks(poller)
 
@@ -288,7 +288,7 @@ class ExecutionEnvironment:
         :raises WireError: it is unknown, failed, or parked already.
         :raises ShuttingDown: the environment closed.
         """
-        self._read_gauges(flush=False)
+        self._hear(flush=False)
         self._forget_dead_polls(identifier)
         with self as machine:
             extension = machine.extension_asks(identifier, poller)
@@ -352,30 +352,32 @@ class ExecutionEnvironment:
             return machine.enqueue(invocation, is_streamed=is_streamed)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
-        """Block until the caller of Invoke has its answer.
-
-        Extensions are not waited for. A runtime that is about to ask for Next is, for a moment:
-        then telemetry of an invocation without extensions is complete, and a caller is woken
-        once and not twice.
-        """
+        """Block until the caller of Invoke has its answer. What comes after it is not waited for:
+        see :meth:`read`."""
         with self:
-            while True:
-                was_complete = record.is_complete
-                until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
-                try:
+            what = f"invocation {record.request_id} to complete"
+            self._wait_locked(
+                record.request_id, lambda: record.is_complete or None, deadline, what
+            )
+
+    def read(self, question: Callable[[Machine], T]) -> T:
+        """Ask the machine, once every answer has led to what it leads to.
+
+        A runtime that has answered is about to ask for Next, which is when runtimeDone and report
+        are recorded. Callers have their answer by then, and do not wait for it; whoever looks at
+        what was recorded does, for a moment. Extensions are not waited for.
+        """
+        with self as machine:
+            for record in machine.ledger.unsettled():
+                with suppress(WaitTimeout, ShuttingDown):
                     self._wait_locked(
                         record.request_id,
-                        lambda: record.is_settled or None,
-                        until,
-                        f"invocation {record.request_id} to complete",
+                        lambda record=record: record.is_settled or None,  # type: ignore[misc]
+                        Deadline.after(ANSWER_GRACE),
+                        "the runtime to ask for Next",
                     )
-                    return
-                except (WaitTimeout, ShuttingDown):
-                    is_over = until is deadline or self._monitor.is_closed
-                    if record.is_complete and (was_complete or is_over):
-                        return
-                    if is_over:
-                        raise
+                record.is_overdue = not record.is_settled
+            return question(machine)
 
     def wait_for_chunk(self, record: Record, index: int, deadline: Deadline) -> bytes | None:
         """Block until a response has a piece of this index, or none will come (None)."""
@@ -455,19 +457,24 @@ class ExecutionEnvironment:
         with self as machine:
             machine.chronicle.dropped(fact)
 
-    def _read_gauges(self, *, flush: bool) -> int:
-        """Before a change that is reported: what was printed and used until now. No lock held.
-
-        :returns: the most memory used, as far as it is known.
-        """
-        gauges = self.gauges
+    def _hear(self, *, flush: bool) -> None:
+        """Before a change that is reported: what was printed until now. No lock held."""
         try:
-            gauges.drain(flush=flush)
-            peak = gauges.peak_memory_bytes()
+            self.gauges.drain(flush=flush)
         except OSError as error:  # nothing that is only measured may lose what happened
-            logger.warning("output or memory could not be read: %s", error)
+            logger.warning("output could not be read: %s", error)
+
+    def _read_gauges(self, *, flush: bool) -> int:
+        """The same, and the most memory that was used until now, as far as it is known."""
+        self._hear(flush=flush)
+        try:
+            peak = self.gauges.peak_memory_bytes()
+        except OSError as error:
+            logger.warning("memory could not be read: %s", error)
             return 0
-        if peak is not None:
+        known = self._machine.chronicle.peak_bytes
+        # Mostly it is no more than is known, and not worth the lock.
+        if peak is not None and (known is None or peak > known):
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
         return peak or 0

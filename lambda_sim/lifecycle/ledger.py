@@ -20,6 +20,7 @@ from lambda_sim.model.invocation import (
     InvocationResponse,
     InvocationState,
     InvocationStatus,
+    LateText,
 )
 from lambda_sim.model.telemetry import Fact, LogLine
 
@@ -72,6 +73,8 @@ class Record:
     runtime_done: float | None = None
     extensions_done: float | None = None
     is_reported: bool = False
+    is_overdue: bool = False
+    """Whether whoever read its record has waited long enough for the runtime to come back."""
 
     started_at: float | None = None
     completed_at: float | None = None
@@ -102,9 +105,9 @@ class Record:
 
     @property
     def is_settled(self) -> bool:
-        """Whether its caller need wait no longer: it is answered, and reported unless extensions
-        hold the report up."""
-        return self.is_complete and (self.is_reported or not self.readiness.is_complete)
+        """Whether all is recorded that comes soon: it is reported, unless extensions hold the
+        report up, or it has no answer yet."""
+        return self.is_reported or not (self.is_complete and self.readiness.is_complete)
 
     @property
     def stream_topic(self) -> object:
@@ -126,14 +129,18 @@ class Record:
             while self.log_size - _log_size(self.facts[0]) >= protocol.LOG_TAIL_BYTES:
                 self.log_size -= _log_size(self.facts.popleft())
 
-    def snapshot(self, tail: str) -> InvocationState:
-        """What the caller may keep."""
-        if self.is_reported and self.tail is None:
+    def keep_tail(self, tail: str) -> None:
+        """Its log tail, made of the facts so far; the facts go once there will be no more."""
+        if self.is_reported:
             self.tail = tail
             self.facts.clear()
-        known = {"deadline_ms": self.deadline_ms, "invoked_function_arn": self.function_arn}
+
+    def snapshot(self, tail: LateText) -> InvocationState:
+        """What the caller may keep."""
         return InvocationState(
-            invocation=self.invocation.filled(**known),
+            invocation=self.invocation.filled(
+                deadline_ms=self.deadline_ms, invoked_function_arn=self.function_arn
+            ),
             status=self.status,
             started_at=moment(self.started_at),
             completed_at=moment(self.completed_at),
@@ -233,6 +240,12 @@ class Ledger:
         record = self.pending.popleft()
         self.open[record.request_id] = record
         return record
+
+    def unsettled(self) -> list[Record]:
+        """Those that are answered, and will be reported in a moment."""
+        if not self.open:
+            return []
+        return [one for one in self.open.values() if not (one.is_settled or one.is_overdue)]
 
     def settle(self, record: Record) -> None:
         """An invocation is over; the oldest of history make room."""

@@ -607,9 +607,7 @@ class Machine:
         record.stage = Stage.ANSWERED
         record.failure = failure
         record.status = _status(failure)
-        self.outbox.changed(record.stream_topic)
-        if record.is_settled:
-            self.outbox.changed(record.request_id)
+        self.outbox.changed(record.request_id, record.stream_topic)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
         if self.rules.runtime_done_at_response or not self.is_serial:

@@ -35,6 +35,16 @@ def seconds(least: float, most: float = math.inf) -> Validator:
     )
 
 
+def optional(validator: Validator) -> Validator:
+    """A validator that None passes, too."""
+
+    def validate(instance: object, attribute: attrs.Attribute[Any], given: object) -> None:
+        if given is not None:
+            validator(instance, attribute, given)
+
+    return validate
+
+
 def unless(value: object, validator: Validator) -> Validator:
     """A validator that one value passes in any case."""
 

@@ -21,6 +21,8 @@ STATUS_BYTES = 8_192
 LONG_LIST = 4_000
 """Bytes of a list of the kernel's after which there may be more of it: it comes by pages."""
 
+HIGH_WATER = b"\nVmHWM:"
+END_OF_FIGURES = b"\nVmData:"
 # They stand together in this order.
 FIGURES = re.compile(
     rb"\nVmHWM:\s+(\d+) kB\nVmRSS:\s+\d+ kB"
@@ -62,15 +64,16 @@ class TreeMemory:
         self._pid = pid
         # Opened once, for opening costs more than reading.
         self._files = _kernel_files(pid)
+        self._last: tuple[bytes, list[Usage]] = (b"", [])
+        """The child's own figures as they were read last, and what they mean."""
         self._monitor = Monitor()
-        # Guarded by _monitor:
+        # Guarded by _monitor; it only grows, so whoever only reads it needs no lock:
         self._peak = 0
 
     @property
     def peak(self) -> int:
         """What was seen so far."""
-        with self._monitor:
-            return self._peak
+        return self._peak
 
     def look(self) -> list[Usage]:
         """Each process of the tree that has memory now."""
@@ -95,8 +98,9 @@ class TreeMemory:
             os.close(fd)
 
     def _seen(self, size: int) -> None:
-        with self._monitor:
-            self._peak = max(self._peak, size)
+        if size > self._peak:
+            with self._monitor:
+                self._peak = max(self._peak, size)
 
     def _from_kernel(self) -> list[Usage]:
         status_file, children_file = self._files
@@ -105,7 +109,7 @@ class TreeMemory:
             listed = os.pread(children_file, STATUS_BYTES, 0)
         except ProcessLookupError:
             return []  # somebody else reaped it
-        found = _read(self._pid, status)
+        found = self._understood(status)
         if b"\nThreads:\t1\n" in status and len(listed) < LONG_LIST:
             below = [int(pid) for pid in listed.split()]
         else:
@@ -117,6 +121,14 @@ class TreeMemory:
                 except OSError:
                     continue  # it ended while we looked
         return found
+
+    def _understood(self, status: bytes) -> list[Usage]:
+        """The child's own figures; mostly they are those of the last time."""
+        begin = status.find(HIGH_WATER)
+        figures = status[begin : status.find(END_OF_FIGURES, begin)]
+        if figures != self._last[0]:
+            self._last = (figures, _read(self._pid, status))
+        return self._last[1].copy()
 
     def _from_psutil(self) -> list[Usage]:
         found = []
