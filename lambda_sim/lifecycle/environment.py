@@ -91,11 +91,11 @@ class ExecutionEnvironment:
         self._monitor = Monitor()
         # Guarded by _monitor, both:
         self._machine = Machine(config, clock, extensions=extensions)
-        self._alarm: float | None = None
+        self._changes = self._machine.outbox.changes
 
     def __enter__(self) -> Machine:
         """Hold the lock, and the machine with it."""
-        self._monitor.__enter__()
+        self._monitor.acquire()
         return self._machine
 
     def __exit__(
@@ -104,20 +104,14 @@ class ExecutionEnvironment:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._announce_locked()
-        self._monitor.__exit__(kind, error, trace)
+        if self._changes:
+            self._announce_locked()
+        self._monitor.release()
 
     def _announce_locked(self) -> None:
         """Wake those whose question the machine's changes may answer."""
-        machine = self._machine
-        next_at = machine.timers.next_at
-        if next_at is not None and (self._alarm is None or next_at < self._alarm):
-            self._alarm = next_at
-            machine.outbox.changed(Topic.ORDERS)
-        changes = machine.outbox.changes
-        if changes:
-            self._monitor.changed(*changes)
-            changes.clear()
+        self._monitor.announce(self._changes)
+        self._changes.clear()
 
     def _wait_locked(
         self, topic: object, find: Callable[[], T | None], deadline: Deadline, what: str
@@ -487,8 +481,7 @@ class ExecutionEnvironment:
         :raises ShuttingDown: the environment closed, and no order is left.
         """
         with self as machine:
-            self._alarm = machine.timers.next_at
-            deadline = Deadline(self._alarm, self._clock)
+            deadline = Deadline(machine.timers.next_at, self._clock)
             try:
                 return self._wait_locked(
                     Topic.ORDERS, lambda: self._order_locked(deadline), deadline, "an order"
@@ -500,15 +493,14 @@ class ExecutionEnvironment:
         orders = self._machine.outbox.orders
         if orders:
             return orders.popleft()
-        if self._alarm != until.at:
+        if self._machine.timers.next_at != until.at:
             raise WaitTimeout("an earlier moment")
         return None
 
     def expire(self) -> None:
         """Do what is due by now."""
         with self as machine:
-            next_at = machine.timers.next_at
-            if next_at is None or next_at > self._clock.monotonic():
+            if not machine.timers.is_due(self._clock.monotonic()):
                 return
         self._read_gauges(flush=True)
         with self as machine:

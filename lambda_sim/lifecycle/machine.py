@@ -85,8 +85,8 @@ class Machine:
         self.generation = 1
         self.life = Life.COLD
         self.ledger = Ledger(config.history_limit)
-        self.timers = Timers()
         self.outbox = Outbox()
+        self.timers = Timers(self.outbox)
         self.runtime = Runtime(self.outbox)
         self.registry = Registry(config.rules, self.outbox)
         self.chronicle = Chronicle(config, clock, self.outbox)
