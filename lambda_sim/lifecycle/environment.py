@@ -140,18 +140,37 @@ class ExecutionEnvironment:
         """
         # Half a line is all there will be of it, unless another worker is still writing.
         self._hear(flush=self._machine.is_serial)
-        with self._as_seen_alive(poller) as machine:
-            again = machine.runtime_asks(poller)
+        record, was_parked = self._take_next(poller)
+        # Nobody is told in time of a peer that hangs up while it waits.
+        if was_parked and not poller.is_connected():
+            self.give_back(record, poller)
+            raise PollerGone
+        return record
 
-            def find() -> Record | None:
-                if poller.is_gone:
-                    raise PollerGone
-                return machine.take_invocation(poller, again=again)
+    def _take_next(self, poller: Poller) -> tuple[Record, bool]:
+        """What the runtime is handed, and whether it had to wait for it."""
+        with self as machine:
+            if machine.serves(poller):
+                return self._take_next_locked(poller)
+        with self._as_seen_alive(poller):
+            return self._take_next_locked(poller)
 
-            try:
-                return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
-            finally:
-                machine.runtime.leave(poller)
+    def _take_next_locked(self, poller: Poller) -> tuple[Record, bool]:
+        machine = self._machine
+        again = machine.runtime_asks(poller)
+
+        def find() -> Record | None:
+            if poller.is_gone:
+                raise PollerGone
+            return machine.take_invocation(poller, again=again)
+
+        try:
+            record = find()
+            if record is not None:
+                return record, False
+            return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation"), True
+        finally:
+            machine.runtime.leave(poller)
 
     @contextmanager
     def _as_seen_alive(self, poller: Poller) -> Iterator[Machine]:
@@ -350,9 +369,7 @@ class ExecutionEnvironment:
         see :meth:`read`."""
         with self:
             what = f"invocation {record.request_id} to complete"
-            self._wait_locked(
-                record.request_id, lambda: record.is_complete or None, deadline, what
-            )
+            self._wait_locked(record.request_id, lambda: record.is_complete or None, deadline, what)
 
     def read(self, question: Callable[[Machine], T]) -> T:
         """Ask the machine, once every answer has led to what it leads to.

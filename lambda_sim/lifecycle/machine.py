@@ -398,6 +398,11 @@ class Machine:
 
     # --- The runtime ----------------------------------------------------------------------------
 
+    def serves(self, poll: Poll) -> bool:
+        """Whether a poll comes from who was handed, in this generation, what is answered now."""
+        current = self._current
+        return current is not None and current.holder is poll and current.stage is Stage.ANSWERED
+
     def runtime_asks(self, poll: Poll) -> bool:
         """The runtime calls Next; whether it is to be handed again what it holds already.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import uuid
 from typing import NewType
 
@@ -18,6 +19,9 @@ if hasattr(os, "register_at_fork"):
 
 VERSION_4 = 0x4000 << 64 | 0x8000 << 48
 VERSION_BITS = 0xF000 << 64 | 0xC000 << 48
+
+
+USUAL_TRACE = re.compile(r"Root=([0-9a-f-]+);Parent=[0-9a-f]{16};Sampled=([01])")
 
 
 def new_id() -> str:
@@ -54,6 +58,9 @@ def with_parent(trace_id: str, segment_id: str) -> str:
 
     Keys may stand in any order, and those that X-Ray does not know are left out.
     """
+    if (usual := USUAL_TRACE.fullmatch(trace_id)) is not None:
+        root, sampled = usual.groups()
+        return f"Root={root};Parent={segment_id};Sampled={sampled}"
     parts = trace_parts(trace_id)
     if not parts.get("Root"):
         return trace_id

@@ -105,7 +105,9 @@ class Invocation:
         kw_only=True,
         validator=checks.optional(checks.checked(checks.header_text, checks.HEADER_TEXT)),
     )
-    trace_id: str = attrs.field(default=None, kw_only=True, validator=checks.optional(checks.header))
+    trace_id: str = attrs.field(
+        default=None, kw_only=True, validator=checks.optional(checks.header)
+    )
     client_context: str | None = attrs.field(
         default=None, kw_only=True, converter=_json_text, validator=_json_object
     )

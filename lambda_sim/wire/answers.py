@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lambda_sim.sync import SYSTEM_CLOCK
 from lambda_sim.wire.request_body import RequestBody
@@ -17,6 +17,29 @@ _LOG = logging.getLogger(__name__)
 
 OF_THE_SERVER = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 """An application's headers that say something to the server, too."""
+
+
+class Lines(str):
+    """An application's headers as they are sent, the body's length among them.
+
+    Ours make them so; servers of others want them one by one.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, headers: Sequence[tuple[str, str]]) -> Self:
+        """
+        :raises ValueError: a line break within a header, which would forge another.
+        """
+        lines = cls("".join([f"{name}: {value}\r\n" for name, value in headers]))
+        if not lines.count("\n") == lines.count("\r") == len(headers):
+            raise ValueError("a line break within a header")
+        return lines
+
+    def parsed(self) -> list[tuple[str, str]]:
+        pairs = (line.partition(": ") for line in self.split("\r\n")[:-1])
+        return [(name, value) for name, _, value in pairs]
 
 
 class SendFailed(Exception):
@@ -45,7 +68,7 @@ class Answer:
     """Whether anything was sent."""
     is_complete = False
     _status: str | None = None
-    _headers: Sequence[tuple[str, str]] = ()
+    _headers: Sequence[tuple[str, str]] | Lines = ()
     _is_bodiless = False
     _is_chunked = False
     _left: int | None = None  # bytes announced and not sent; None: nobody knows
@@ -72,7 +95,7 @@ class Answer:
     def start(
         self,
         status: str,
-        headers: list[tuple[str, str]],
+        headers: list[tuple[str, str]] | Lines,
         exc_info: Any = None,
         /,
     ) -> Callable[[bytes], None]:
@@ -105,6 +128,9 @@ class Answer:
         """Send head and body, all there is, in one call."""
         if not self._body.is_over:
             self._settle_request()
+        if isinstance(self._headers, Lines) and self._environ["REQUEST_METHOD"] != "HEAD":
+            self._send_ready(self._headers, data)
+            return
         head = self._head(len(data))
         if self._left == len(data):
             self._left = 0
@@ -112,6 +138,13 @@ class Answer:
         else:
             self._send_known(head, data)
         self._finish()
+
+    def _send_ready(self, lines: Lines, data: bytes) -> None:
+        """Send what needs no looking at: nearly all that is ever sent."""
+        head = f"HTTP/1.1 {self._status}\r\n{lines}{self._date_line()}{self._connection_line()}\r\n"
+        self.is_begun = True
+        self._send(head.encode("latin-1"), data, b"")
+        self.is_complete = True
 
     def send_instead(self, status: str, kind: str, data: bytes) -> None:
         """Forget what the application began, and send this as the connection's last answer."""
@@ -162,8 +195,12 @@ class Answer:
         if not self._body.drain():
             self.keeps_alive = False
 
+    def _pairs(self) -> Sequence[tuple[str, str]]:
+        headers = self._headers
+        return headers.parsed() if isinstance(headers, Lines) else headers
+
     def _announced(self) -> int | None:
-        for name, value in self._headers:
+        for name, value in self._pairs():
             if name.lower() == "content-length":
                 return int(value)
         return None
@@ -176,7 +213,7 @@ class Answer:
         announced = None
         date = self._date_line()
         lines = [f"HTTP/1.1 {status}\r\n"]
-        for name, value in self._headers:
+        for name, value in self._pairs():
             lower = name.lower()
             if lower in OF_THE_SERVER:
                 if lower == "content-length":
@@ -191,12 +228,16 @@ class Answer:
         text = "".join(lines)
         if not text.count("\n") == text.count("\r") == len(lines) - (not lines[-1]):
             raise ValueError("a line break within the status or a header")
-        is_1_1 = self._environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-        if is_1_1 != self.keeps_alive:
-            date += "Connection: close\r\n" if is_1_1 else "Connection: keep-alive\r\n"
-        head = f"{text}{date}\r\n".encode("latin-1")
+        head = f"{text}{date}{self._connection_line()}\r\n".encode("latin-1")
         self.is_begun = True
         return head
+
+    def _connection_line(self) -> str:
+        """What is said of the connection, unless it goes without saying."""
+        is_1_1 = self._environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        if is_1_1 == self.keeps_alive:
+            return ""
+        return "Connection: close\r\n" if is_1_1 else "Connection: keep-alive\r\n"
 
     def _framing(self, status: str, announced: int | None, size: int | None) -> str:
         """Decide how the body's end is told; the header line that does."""

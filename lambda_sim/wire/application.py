@@ -13,6 +13,7 @@ from lambda_sim.errors import ShuttingDown, WireError
 from lambda_sim.lifecycle.environment import Poller
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.wire import bodies, rendering
+from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.rendering import Answer
 from lambda_sim.wire.server import Connection, HangUp
 
@@ -106,11 +107,15 @@ class Application:
             if "lambda_sim.connection" in environ:
                 raise HangUp from end
             answer = rendering.unavailable()
-        start_response(answer.status, answer.headers)
+        connection = environ.get("lambda_sim.connection")
+        headers = answer.headers
+        if connection is None and isinstance(headers, Lines):
+            headers = headers.parsed()
+        start_response(answer.status, headers)
         if answer.pieces is not None:
             return answer.pieces
-        if answer.undelivered is not None and "lambda_sim.connection" in environ:
-            return _Delivery(answer, environ["lambda_sim.connection"])
+        if answer.undelivered is not None and connection is not None:
+            return _Delivery(answer, connection)
         return [answer.body]
 
     def _answer(self, environ: Environ) -> Answer:
@@ -135,19 +140,17 @@ class Application:
         return Map(rules, merge_slashes=False).bind("localhost")
 
 
-class _Delivery:
+class _Delivery(list[bytes]):
     """A body whose loss on the way somebody wants to know of."""
 
     def __init__(self, answer: Answer, connection: Connection) -> None:
-        self._answer = answer
+        super().__init__((answer.body,))
+        self._undelivered = answer.undelivered
         self._connection = connection
 
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._answer.body
-
     def close(self) -> None:
-        if self._connection.send_failed and self._answer.undelivered is not None:
-            self._answer.undelivered()
+        if self._connection.send_failed and self._undelivered is not None:
+            self._undelivered()
 
 
 def _around_variable(path: str) -> tuple[str, str]:

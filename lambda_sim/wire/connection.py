@@ -26,8 +26,11 @@ _LOG = logging.getLogger(__name__)
 
 JOINED = 16 * 1024
 """Answers up to so many bytes are copied behind their head: cheaper than a gathering send."""
+KNOWS_STATES = sys.platform == "linux"
+"""Whether the system tells a connection's state, and by these numbers:"""
+TCP_ESTABLISHED = 1
 TCP_CLOSE = 7
-"""The state of a connection that was reset, in Linux; of one that was closed it is another."""
+"""It was reset; of one that was closed the state is another."""
 LINGERED = 64 * 1024 * 1024
 LINGER_SECONDS = 2.0
 REMEMBERED = 8
@@ -88,8 +91,8 @@ class Connection:
         if self.is_gone:
             return False
         try:
-            if hasattr(socket, "MSG_DONTWAIT"):
-                return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            if KNOWS_STATES:
+                return self._state() == TCP_ESTABLISHED
             if not select.select([self.socket], [], [], 0)[0]:
                 return True
             return self.socket.recv(1, socket.MSG_PEEK) != b""
@@ -101,12 +104,13 @@ class Connection:
     def has_left_unread(self) -> bool:
         """Whether the peer closed before it had read all that was sent to it: that resets the
         connection, as breaking off an upload does. False where the system does not tell."""
-        if sys.platform != "linux":
-            return False
         try:
-            return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
+            return KNOWS_STATES and self._state() == TCP_CLOSE
         except OSError:
             return False
+
+    def _state(self) -> int:
+        return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
     def send(self, head: bytes, data: bytes, tail: bytes) -> None:
         """Send it all, or note that it failed and raise."""

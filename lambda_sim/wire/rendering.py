@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lambda_sim.errors import WireError
 from lambda_sim.model.protocol import JSON_TYPE
+from lambda_sim.wire.answers import Lines
 
 Headers = list[tuple[str, str]]
 
@@ -32,7 +33,7 @@ class Answer(NamedTuple):
     """What an endpoint answers with."""
 
     status: str
-    headers: Headers
+    headers: Headers | Lines
     body: bytes
     undelivered: Callable[[], None] | None = None
     """Called when the answer could not be sent."""
@@ -48,8 +49,8 @@ def answer(
     undelivered: Callable[[], None] | None = None,
 ) -> Answer:
     """An answer with its content headers."""
-    content = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-    return Answer(_REASONS[status], [*content, *headers], body, undelivered)
+    content = ("Content-Type", content_type), ("Content-Length", str(len(body)))
+    return Answer(_REASONS[status], Lines.of((*content, *headers)), body, undelivered)
 
 
 def streamed(

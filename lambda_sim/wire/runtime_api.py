@@ -68,9 +68,6 @@ class RuntimeApi:
         """Blocks without limit: runtimes are told not to time it out."""
         poller = call.poller
         record = self._environment.next_invocation(poller)
-        if not poller.is_connected():
-            self._environment.give_back(record, poller)
-            raise PollerGone
         return rendering.answer(
             200,
             record.invocation.body,
