@@ -87,7 +87,6 @@ class ExecutionEnvironment:
     ) -> None:
         self.gauges: Gauges = NoGauges()
         self._clock = clock
-        self._memory_limit = config.memory_limit_bytes
         self._monitor = Monitor()
         # Guarded by _monitor, both:
         self._machine = Machine(config, clock, extensions=extensions)
@@ -138,8 +137,6 @@ class ExecutionEnvironment:
         :raises InvalidStateTransition: the runtime may not ask now.
         :raises ShuttingDown: the environment closed.
         """
-        # Half a line is all there will be of it, unless another worker is still writing.
-        self._hear(flush=self._machine.is_serial)
         record, was_parked = self._take_next(poller)
         # Nobody is told in time of a peer that hangs up while it waits.
         if was_parked and not poller.is_connected():
@@ -149,9 +146,12 @@ class ExecutionEnvironment:
 
     def _take_next(self, poller: Poller) -> tuple[Record, bool]:
         """What the runtime is handed, and whether it had to wait for it."""
+        # Half a line is all there will be of it, unless another worker is still writing.
+        self._hear(flush=self._machine.is_serial)
         with self as machine:
             if machine.serves(poller):
                 return self._take_next_locked(poller)
+        self.measure()  # who serves was measured after its answer
         with self._as_seen_alive(poller):
             return self._take_next_locked(poller)
 
@@ -253,10 +253,8 @@ class ExecutionEnvironment:
 
         :raises PollerGone: the runtime is killed for the memory it used, and answers no more.
         """
-        peak = self._read_gauges(flush=False)
-        # Who never had too much together has not now: no need to look again.
-        is_suspect = self._memory_limit is not None and peak > self._memory_limit
-        while is_suspect and self.gauges.enforce_memory():  # much takes the kernel long to free
+        self._hear(flush=False)
+        while self.gauges.enforce_memory():  # much takes the kernel long to free
             self._await_death(record)
         with self as machine:
             self._refuse_closed_locked()
@@ -275,7 +273,7 @@ class ExecutionEnvironment:
 
     def fail(self, record: Record, failure: Failure) -> None:
         """Record that the invocation failed; the first answer wins."""
-        self._read_gauges(flush=False)
+        self._hear(flush=False)
         with self as machine:
             # An upload that closing cut short is no answer.
             self._refuse_closed_locked()
@@ -475,20 +473,23 @@ class ExecutionEnvironment:
         except OSError as error:  # nothing that is only measured may lose what happened
             logger.warning("output could not be read: %s", error)
 
-    def _read_gauges(self, *, flush: bool) -> int:
-        """The same, and the most memory that was used until now, as far as it is known."""
-        self._hear(flush=flush)
+    def measure(self) -> None:
+        """Note how much memory was used until now. No lock held."""
         try:
             peak = self.gauges.peak_memory_bytes()
         except OSError as error:
             logger.warning("memory could not be read: %s", error)
-            return 0
+            return
         known = self._machine.chronicle.peak_bytes
         # Mostly it is no more than is known, and not worth the lock.
         if peak is not None and (known is None or peak > known):
             with self as machine:
                 machine.chronicle.peak_bytes = max(peak, machine.chronicle.peak_bytes or 0)
-        return peak or 0
+
+    def _read_gauges(self, *, flush: bool) -> None:
+        """Before an end that is reported: what was printed and used until now. No lock held."""
+        self._hear(flush=flush)
+        self.measure()
 
     # --- What the conductor and the router of telemetry wait for ----------------------------------
 

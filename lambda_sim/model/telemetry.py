@@ -120,26 +120,27 @@ class ResponseTimes(NamedTuple):
         )
 
 
-@attrs.frozen(kw_only=True)
+# Facts are made all the time: a value with a dict is made twice as fast as one with slots.
+@attrs.frozen(kw_only=True, slots=False)
 class Fact:
     """Something that happened, at a time in seconds since the epoch."""
 
     time: float
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class InitStart(Fact):
     phase: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class InitRuntimeDone(Fact):
     phase: str
     status: Status
     error_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class InitReport(Fact):
     phase: str
     status: Status
@@ -147,25 +148,25 @@ class InitReport(Fact):
     error_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RestoreStart(Fact):
     """A snapshot begins to be restored. AWS: *Lambda SnapStart*."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RestoreRuntimeDone(Fact):
     status: Status
     error_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RestoreReport(Fact):
     status: Status
     duration_ms: float
     error_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class ExtensionSettled(Fact):
     """What became of one extension by the end of init."""
 
@@ -175,7 +176,7 @@ class ExtensionSettled(Fact):
     error_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Subscribed(Fact):
     name: str
     state: str
@@ -183,7 +184,7 @@ class Subscribed(Fact):
     api: SubscriptionApi = SubscriptionApi.TELEMETRY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class InvocationFact(Fact):
     """Something about one invocation.
 
@@ -201,13 +202,13 @@ class InvocationFact(Fact):
         return trace_parts(self.trace_id).get("Sampled") == "1"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Start(InvocationFact):
     version: str
     function_arn: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RuntimeDone(InvocationFact):
     status: Status
     duration_ms: float
@@ -221,7 +222,7 @@ class RuntimeDone(InvocationFact):
         return self.times.spans() if self.times else ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Report(InvocationFact):
     status: Status
     duration_ms: float
@@ -237,7 +238,7 @@ class Report(InvocationFact):
     """Whether the runtime itself reported the error: CloudWatch's line then names no Status."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class LogLine(Fact):
     """A line that a process of the environment wrote, newline and all."""
 
@@ -247,7 +248,7 @@ class LogLine(Fact):
     message: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class LogsDropped(Fact):
     """What a subscriber was too slow for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -17,6 +18,9 @@ __all__ = ["MemoryLimit"]
 
 ACQUITTAL = 20
 """How many times as long as it took to count shared pages the outcome holds."""
+
+FASTEST = min(20e9 * (os.cpu_count() or 1), 500e9)
+"""Bytes a second that a machine can't fill: more than its processors, and than its memory, take."""
 
 Look = list[tuple[ProcessGroup, Usage]]
 
@@ -88,9 +92,17 @@ class MemoryLimit:
         self._seen: dict[int, Seen] = {}
         self._acquittal: Acquittal | None = None
         self._victim: Victim | None = None
+        self._last_look = (0.0, 0)
+        """When it began, and how many bytes the processes were below the limit then."""
         self.is_open = False
         """Whether the last look left something to be asked again, though nobody may run any more: a
         victim was still dying, or pages were not counted again yet."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether they can't have come to the limit since the last look, however fast they are."""
+        at, spare = self._last_look
+        return self._victim is None and (SYSTEM_CLOCK.monotonic() - at) * FASTEST < spare
 
     def enforce(self) -> bool:
         """Look now; whether a process is being killed, by this look or one before it."""
@@ -116,7 +128,10 @@ class MemoryLimit:
         return {pid: pages.time_spent(pid) for pid in (*leaders, *self._seen)}
 
     def _look(self) -> Look:
-        return [(group, usage) for group in self._groups() for usage in group.memory()]
+        began = SYSTEM_CLOCK.monotonic()
+        look = [(group, usage) for group in self._groups() for usage in group.memory()]
+        self._last_look = (began, self._limit - sum(usage.peak for _, usage in look))
+        return look
 
     def _may_be_over(self, look: Look) -> bool:
         """What the figures at hand say; no process was killed for these alone."""

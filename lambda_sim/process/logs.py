@@ -41,6 +41,37 @@ class Cutter(Protocol):
     def flush(self) -> Iterator[str]: ...
 
 
+class Ears:
+    """Tells which of some pipes have something, without waiting. Any thread may ask."""
+
+    def __init__(self) -> None:
+        # Asked twice an invocation: what lasts costs a fifth of what is made each time.
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._files: set[int] = set()
+
+    def add(self, fd: int) -> None:
+        if self._epoll is not None:
+            self._epoll.register(fd, select.EPOLLIN)
+        else:
+            self._files.add(fd)
+
+    def forget(self, fd: int) -> None:
+        """Before the file is closed: its number may be another's at once."""
+        if self._epoll is not None:
+            self._epoll.unregister(fd)
+        else:
+            self._files.discard(fd)
+
+    def ready(self) -> list[int]:
+        """Those that have something, or never will have."""
+        found = _poll(list(self._files)).poll(0) if self._epoll is None else self._epoll.poll(0)
+        return [fd for fd, _ in found]
+
+    def close(self) -> None:
+        if self._epoll is not None:
+            self._epoll.close()
+
+
 class Pipe:
     """Our end of a child's stdout or stderr.
 
@@ -54,12 +85,16 @@ class Pipe:
         self,
         child: ManagedProcess,
         file: IO[bytes],
+        *,
         copy_to: str | None,
         on_line: OnLine,
         cutter: Cutter,
+        ears: Ears,
     ) -> None:
         self.child = child
         self.fd = file.fileno()
+        self._ears = ears
+        ears.add(self.fd)
         os.set_blocking(self.fd, False)
         self._copy_to = copy_to
         # A frame need not end in a newline, and what is printed after it is not its last line.
@@ -127,6 +162,7 @@ class Pipe:
         try:
             self._hand_over(self._lines.flush())
         finally:
+            self._ears.forget(self.fd)
             self._file.close()
 
     def _hand_over(self, lines: Iterable[str]) -> None:
@@ -152,6 +188,7 @@ class Output:
     def __init__(self, on_line: OnLine) -> None:
         self.failure: Exception | None = None
         self._on_line = on_line
+        self._ears = Ears()
         self._ear, self._bell = os.pipe()
         if CAN_HEAR:
             os.set_blocking(self._bell, False)
@@ -178,7 +215,14 @@ class Output:
         :param has_frames: log frames come between the lines of its stdout.
         """
         pipes = tuple(
-            Pipe(child, file, name if copy else None, self._on_line, cutter)
+            Pipe(
+                child,
+                file,
+                copy_to=name if copy else None,
+                on_line=self._on_line,
+                cutter=cutter,
+                ears=self._ears,
+            )
             for name, file, cutter in zip(
                 ("stdout", "stderr"),
                 files,
@@ -201,7 +245,7 @@ class Output:
         pipes = self._pipes
         if not pipes:
             return
-        ready = dict(_poll(pipe.fd for pipe in pipes).poll(0))
+        ready = self._ears.ready()
         for pipe in pipes:
             if pipe.fd in ready or pipe.may_owe(flush=flush):
                 pipe.drain(flush=flush)
@@ -227,6 +271,7 @@ class Output:
                 pipe.finish()
             os.close(self._ear)
             os.close(self._bell)
+            self._ears.close()
 
     def _run(self) -> None:
         while True:

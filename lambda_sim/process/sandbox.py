@@ -262,7 +262,8 @@ class LocalSandbox:
 
         AWS: *Configure Lambda function memory*.
         """
-        return self._limit is not None and self._limit.enforce()
+        limit = self._limit
+        return limit is not None and not limit.is_far and limit.enforce()
 
     def stop(self, children: Iterable[object], grace: float) -> None:
         """End some together: thaw, SIGTERM to their groups, SIGKILL after the grace, reap.

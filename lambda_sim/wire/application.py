@@ -114,9 +114,9 @@ class Application:
         start_response(answer.status, headers)
         if answer.pieces is not None:
             return answer.pieces
-        if answer.undelivered is not None and connection is not None:
-            return _Delivery(answer, connection)
-        return [answer.body]
+        if answer.undelivered is None and answer.afterwards is None:
+            return [answer.body]
+        return _Delivery(answer, connection)
 
     def _answer(self, environ: Environ) -> Answer:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -141,16 +141,20 @@ class Application:
 
 
 class _Delivery(list[bytes]):
-    """A body whose loss on the way somebody wants to know of."""
+    """A body after which something is to be done."""
 
-    def __init__(self, answer: Answer, connection: Connection) -> None:
+    def __init__(self, answer: Answer, connection: Connection | None) -> None:
         super().__init__((answer.body,))
-        self._undelivered = answer.undelivered
+        self._answer = answer
         self._connection = connection
 
     def close(self) -> None:
-        if self._connection.send_failed and self._undelivered is not None:
-            self._undelivered()
+        """The server is done with it, well or not."""
+        answer, connection = self._answer, self._connection
+        if connection is not None and connection.send_failed and answer.undelivered is not None:
+            answer.undelivered()
+        if answer.afterwards is not None:
+            answer.afterwards()
 
 
 def _around_variable(path: str) -> tuple[str, str]:

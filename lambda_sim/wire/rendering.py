@@ -37,6 +37,8 @@ class Answer(NamedTuple):
     body: bytes
     undelivered: Callable[[], None] | None = None
     """Called when the answer could not be sent."""
+    afterwards: Callable[[], None] | None = None
+    """Called when it was sent, or was not: for what its receiver need not wait for."""
     pieces: Iterable[bytes] | None = None
     """A body that is sent as it comes, in place of ``body``."""
 

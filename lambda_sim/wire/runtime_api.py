@@ -40,6 +40,7 @@ class RuntimeApi:
 
     def __init__(self, environment: ExecutionEnvironment, config: SimulatorConfig) -> None:
         self._environment = environment
+        self._accepted = rendering.ACCEPTED._replace(afterwards=environment.measure)
         self._has_snapshots = config.is_snap_start
         self._max_error = (
             protocol.MAX_REPORT_BYTES if config.is_managed else protocol.MAX_PAYLOAD_BYTES
@@ -91,7 +92,7 @@ class RuntimeApi:
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise
-        return rendering.ACCEPTED
+        return self._accepted
 
     def error(self, call: Call) -> Answer:
         record = self._begin(call, Stage.REPORTING)
@@ -103,7 +104,7 @@ class RuntimeApi:
         error_type, content_type = call.header(ERROR_TYPE), call.header("CONTENT_TYPE")
         cause = call.header(ERROR_CAUSE)
         self._environment.fail(record, failures.reported(body, error_type, content_type, cause))
-        return rendering.ACCEPTED
+        return self._accepted
 
     def init_error(self, call: Call) -> Answer:
         body = call.body(protocol.MAX_PAYLOAD_BYTES)
