@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .client import Event, RuntimeApiError, RuntimeClient
     from .codec import Codec, TypedCodec
     from .context import LambdaContext
+    from .deadline import Deadline, DeadlineExceeded
     from .execution import Execution
     from .failure import ErrorReport, Fault
+    from .guard import DeadlineGuard
     from .http import Answer, BadAnswer, Connection, ConnectionClosed
     from .invocation import Invocation
     from .loading import load
@@ -27,6 +29,9 @@ __all__ = [
     "Codec",
     "Connection",
     "ConnectionClosed",
+    "Deadline",
+    "DeadlineExceeded",
+    "DeadlineGuard",
     "ErrorReport",
     "Event",
     "EventValidationError",
@@ -55,6 +60,8 @@ _ROOMS = (
     "codec",
     "invocation",
     "execution",
+    "deadline",
+    "guard",
 )
 """Where a name is looked for; the light ones first."""
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import traceback
 from collections.abc import Sequence
-from types import TracebackType
 from typing import NamedTuple
 
 from lambda_sim.errors import LambdaSimError
 
-__all__ = ["ErrorReport", "Fault"]
+from . import stacks
+from .interruption import Interruption
 
-_OUR_FOLDER = os.path.dirname(__file__) + os.sep
+__all__ = ["ErrorReport", "Fault"]
 
 
 class Fault(LambdaSimError):
@@ -44,7 +42,10 @@ class ErrorReport(NamedTuple):
         """
         if isinstance(error, Fault):
             return cls(error.error_type, str(error), error.stack_trace, request_id)
-        stack_trace = _format_stack(error.__traceback__)
+        if isinstance(error, Interruption):
+            stack_trace = error.stack
+        else:
+            stack_trace = stacks.of_traceback(error.__traceback__)
         return cls(type(error).__name__, _message(error), stack_trace, request_id)
 
     def as_dict(self) -> dict[str, object]:
@@ -58,14 +59,6 @@ class ErrorReport(NamedTuple):
 
     def to_json(self) -> bytes:
         return json.dumps(self.as_dict()).encode()
-
-
-def _format_stack(trace: TracebackType | None) -> list[str]:
-    frames = list(traceback.extract_tb(trace))
-    while frames and frames[0].filename.startswith(_OUR_FOLDER):
-        del frames[0]
-    # As plain tuples, frames are printed without the ^^^^ that Lambda's callers never see.
-    return traceback.format_list([(f.filename, f.lineno or 0, f.name, f.line) for f in frames])
 
 
 def _message(error: BaseException) -> str:

@@ -1,0 +1,295 @@
+"""Raising something in a thread from outside it, and what keeps it away for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from . import stacks
+
+__all__ = ["Interruption", "Shield", "Target", "Watch"]
+
+SIGNAL: int = getattr(signal, "SIGRTMAX", 0) or getattr(signal, "SIGUSR2", 0)
+"""What wakes the main thread. Not SIGALRM, which functions use for time limits of their own."""
+
+
+class Interruption(BaseException):
+    """Raised into work that has to end now.
+
+    Not an Exception, so that ``except Exception`` lets it pass. It can be made without arguments:
+    Python raises nothing but a class in another thread.
+    """
+
+    def __init__(self, message: str, stack: Sequence[str] = ()) -> None:
+        self._stack = list(stack)
+        super().__init__(message)
+
+    def keep_stack(self) -> None:
+        """Remember where the code was, whatever becomes of the traceback."""
+        self._stack = self.stack
+
+    @property
+    def stack(self) -> list[str]:
+        """Where the code was, the innermost frame last, each as Python prints it."""
+        return self._stack or stacks.of_traceback(self.__traceback__, also_last=True)
+
+
+class Target:
+    """A thread that may be interrupted: the current one, by ``Target.here()``.
+
+    The thread itself opens and closes it, as often as it likes, and shields itself. Any other
+    thread may ``interrupt`` it in between. No lock is shared between the two: what interrupts
+    a thread might do so while that holds the lock, or is just about to let go of it.
+    """
+
+    def __init__(self) -> None:
+        self.ident = threading.get_ident()
+        self.shields = 0
+        self._depth = 0
+        # Who is about to interrupt. They look at the shields after they are in this list, and the
+        # thread looks at this list after it has put up a shield: so one of the two sees the other.
+        self._knocking: list[object] = []
+        self._held: type[Interruption] | None = None
+        self._is_sent = False
+
+    @staticmethod
+    def here() -> Target:
+        """The current thread's own."""
+        if (target := _threads.target) is None:
+            is_main = threading.current_thread() is threading.main_thread()
+            by_signal = is_main and hasattr(signal, "pthread_kill")
+            target = _threads.target = _MainThread() if by_signal else Target()
+        return target
+
+    def open(self) -> None:
+        """From here on there is something to interrupt. The thread is shielded."""
+        self._depth += 1
+        if self._depth == 1:
+            self._prepare()
+
+    def close(self) -> None:
+        """End what the last ``open`` began. The thread is shielded and quiet."""
+        self._depth -= 1
+        self._held = None
+        if not self._depth:
+            self._restore()
+
+    def interrupt(self, kind: type[Interruption]) -> None:
+        """Raise this in the thread as soon as Python can; later, if it is shielded.
+
+        Called from other threads.
+        """
+        knock = object()
+        self._knocking.append(knock)
+        try:
+            if self.shields:
+                self._held = kind
+            elif self._depth:
+                self._is_sent = True
+                self._send(kind)
+        finally:
+            self._knocking.remove(knock)
+
+    def settle(self) -> None:
+        """Wait until nobody is about to interrupt, and so until no interruption can come any more.
+
+        The thread has just put up a shield. What was sent before is raised in here.
+        """
+        while self._knocking:
+            time.sleep(0)
+
+    def quiet(self) -> None:
+        """Settle, and take back what was sent and did not arrive."""
+        self.settle()
+        if self._is_sent:
+            self._is_sent = False
+            self._take_back()
+
+    def raise_held(self) -> None:
+        """Raise what came while the thread was shielded, if anything did."""
+        kind, self._held = self._held, None
+        if kind is not None:
+            raise kind
+
+    def frame(self) -> FrameType | None:
+        """Where the thread is; None once it ended."""
+        return sys._current_frames().get(self.ident)
+
+    def is_handling(self) -> bool:
+        """Whether it is in an ``except`` or ``finally`` that an interruption led to."""
+        found: Any = sys._current_exceptions().get(self.ident)
+        error = found[1] if isinstance(found, tuple) else found  # a tuple up to Python 3.11
+        while error is not None:
+            if isinstance(error, Interruption):
+                return True
+            error = error.__context__
+        return False
+
+    def _prepare(self) -> None:
+        """Make ready to be interrupted."""
+
+    def _restore(self) -> None:
+        """Undo what ``_prepare`` did."""
+
+    def _send(self, kind: type[Interruption]) -> None:
+        # It comes when the thread runs Python code again, so not in the middle of a wait.
+        _set_async_exception(self.ident, kind)
+
+    def _take_back(self) -> None:
+        _set_async_exception(self.ident, None)
+
+
+class _MainThread(Target):
+    """The main thread, which a signal calls out of sleeps, sockets and waits for locks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: type[Interruption] | None = None
+        self._theirs: Any = None
+
+    def _prepare(self) -> None:
+        self._theirs = signal.signal(SIGNAL, self._on_signal)
+
+    def _restore(self) -> None:
+        # None is a handler that was not set from Python, and can't be.
+        signal.signal(SIGNAL, signal.SIG_DFL if self._theirs is None else self._theirs)
+
+    def _send(self, kind: type[Interruption]) -> None:
+        self._wanted = kind
+        signal.pthread_kill(self.ident, SIGNAL)
+
+    def _take_back(self) -> None:
+        # The system hands a signal over at the end of the next call at the latest; then it meets
+        # our handler, and not what will be in its place, which may be to end the process.
+        os.getppid()
+        self._wanted = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        kind, self._wanted = self._wanted, None
+        if kind is None:
+            if callable(self._theirs) and not self._is_sent:
+                self._theirs(number, frame)
+        elif self.shields or (frame is not None and frame.f_globals is globals()):
+            # Our own steps must not be torn apart.
+            self._held = kind
+        else:
+            raise kind
+
+
+class _Threads(threading.local):
+    target: Target | None = None
+
+
+_threads = _Threads()
+
+
+class Shield:
+    """No interruption reaches this thread inside ``with``; what came is raised at the end.
+
+    :param check: called at the end as well, if the block went through.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+
+    def __enter__(self) -> None:
+        self._target = target = Target.here()
+        target.shields += 1
+        try:
+            target.settle()
+        except BaseException:
+            target.shields -= 1
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        target = self._target
+        target.shields -= 1
+        if kind is None and not target.shields:
+            target.raise_held()
+            self._check()
+
+
+class Watch(ABC):
+    """The work of one thread, while it is inside ``with`` and may be interrupted."""
+
+    def __enter__(self) -> Self:
+        self._target = target = Target.here()
+        target.shields += 1
+        try:
+            target.settle()
+            self._outermost = _author_of(sys._getframe(1))
+            target.open()
+            try:
+                self._begin(target)
+            except BaseException:
+                target.close()
+                raise
+        finally:
+            target.shields -= 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        target = self._target
+        # First of all, and without a call: an interruption between the work and this would leave
+        # the watch open. Python looks for them at calls.
+        target.shields += 1
+        try:
+            while True:
+                try:
+                    target.quiet()
+                    break
+                except Interruption:  # sent in time, but the work was faster
+                    continue
+            self._outermost = None
+            if isinstance(error, Interruption):
+                error.keep_stack()
+            try:
+                self._end(error)
+            finally:
+                target.close()
+        finally:
+            target.shields -= 1
+
+    def stack(self) -> list[str]:
+        """Where the work is just now. Any thread may ask."""
+        return stacks.of_frame(self._target.frame(), self._outermost)
+
+    @abstractmethod
+    def _begin(self, target: Target) -> None:
+        """Have somebody look after this thread from now on."""
+
+    @abstractmethod
+    def _end(self, error: BaseException | None) -> None:
+        """Have nobody do so any more. What is raised here goes to whoever wrote the ``with``."""
+
+
+def _author_of(frame: FrameType | None) -> FrameType | None:
+    """The frame that stays for as long as the work does: an ExitStack's own goes at once."""
+    while frame is not None and frame.f_globals is contextlib.__dict__:
+        frame = frame.f_back
+    return frame
+
+
+def _set_async_exception(ident: int, kind: type[Interruption] | None) -> None:
+    import ctypes  # noqa: PLC0415 - few threads are interrupted
+
+    what = ctypes.py_object() if kind is None else ctypes.py_object(kind)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
