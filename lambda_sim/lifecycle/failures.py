@@ -81,7 +81,7 @@ class Failure:
         if self.by_runtime:
             return self.body
         told = {"errorType": self.error_type, "errorMessage": self.told(request_id)}
-        return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+        return _json(told)
 
     def told(self, request_id: RequestId) -> str:
         """The message, as the caller of one invocation reads it."""
@@ -187,7 +187,13 @@ def _without_cause(parts: dict[str, Any]) -> bytes:
     if not parts:
         return b'"Invalid error body"'
     kept = {name: parts[name] for name in _ERROR_PARTS if name in parts}
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
+    return _json(kept)
+
+
+def _json(told: dict[str, Any]) -> bytes:
+    # Half a surrogate pair, which JSON can name and UTF-8 can't, may come from the runtime.
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "replace")
 
 
 def checked_error_type(header: str | None) -> str:

@@ -139,7 +139,8 @@ def _content_length(environ: dict[str, Any]) -> int:
         if length is not None:
             raise bad_request("both Content-Length and Transfer-Encoding")
         if coding.lower() != "chunked":
-            raise RequestRefused("501 Not Implemented", "the only transfer coding is chunked")
+            # RFC 9112, 6.3: where chunked is not the last coding, nobody knows the body's end.
+            raise bad_request("the only transfer coding is chunked")
     if length is None:
         return 0
     if LENGTH.fullmatch(length) is None:

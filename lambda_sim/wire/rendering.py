@@ -64,7 +64,9 @@ def streamed(
 
 def json_answer(status: int, value: Any, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """A JSON value, as AWS's servers write it: compact, with a newline behind."""
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # Half a surrogate pair, which JSON can name and UTF-8 can't, may come from the request.
+    body = text.encode("utf-8", "replace") + b"\n"
     return answer(status, body, JSON_TYPE, headers)
 
 
