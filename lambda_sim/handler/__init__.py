@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .invocation import Invocation
     from .loading import load
     from .loop import run
+    from .memory import MemoryPressure, MemoryWatch
     from .typed import Handler, lambda_handler
     from .validation import EventValidationError
 
@@ -40,6 +41,8 @@ __all__ = [
     "Handler",
     "Invocation",
     "LambdaContext",
+    "MemoryPressure",
+    "MemoryWatch",
     "RuntimeApiError",
     "RuntimeClient",
     "TypedCodec",
@@ -62,6 +65,7 @@ _ROOMS = (
     "execution",
     "deadline",
     "guard",
+    "memory",
 )
 """Where a name is looked for; the light ones first."""
 

@@ -69,7 +69,7 @@ class DeadlineGuard:
             raise ConfigurationError("margin", margin, "seconds, zero or more")
         self.margin = margin
         self._on_stuck = on_stuck
-        self._watchdog = Watchdog(clock)
+        self.watchdog = Watchdog(clock)
         self._monitor = sync.Monitor()
         self._is_poisoned = False
 
@@ -97,7 +97,7 @@ class DeadlineGuard:
 
     def close(self) -> None:
         """Watch nothing any more, and end the guard's thread."""
-        self._watchdog.close()
+        self.watchdog.close()
 
     def _declare_stuck(self, error: DeadlineExceeded) -> None:
         self._is_poisoned = True
@@ -131,13 +131,13 @@ class _GuardedWork(Watch):
     def _begin(self, target: Target) -> None:
         guard = self._guard
         left = max(0.0, self._deadline.remaining() - guard.margin)
-        due = guard._watchdog.clock.monotonic() + left
+        due = guard.watchdog.clock.monotonic() + left
         self._stuck_at = due + max(guard.margin / 2, SOONEST)
-        guard._watchdog.add(self, due)
+        guard.watchdog.add(self, due)
 
     def _end(self, error: BaseException | None) -> None:
         guard = self._guard
-        guard._watchdog.remove(self)
+        guard.watchdog.remove(self)
         with guard._monitor as monitor:
             self._is_over = True
             if self._stuck is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Protocol
 
@@ -9,6 +10,9 @@ from lambda_sim.errors import ShuttingDown
 from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline, Monitor, Worker
 
 __all__ = ["Watchdog", "Watched"]
+
+
+_logger = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
@@ -68,10 +72,17 @@ class Watchdog:
     def _run(self) -> None:
         while (found := self._next_due()) is not None:
             watched, at = found
-            again = watched.look(self.clock.monotonic())
+            again = self._look_at(watched)
             with self._monitor:
                 if self._due.get(watched) == at:  # not let go of meanwhile
                     self._due[watched] = math.inf if again is None else again
+
+    def _look_at(self, watched: Watched) -> float | None:
+        try:
+            return watched.look(self.clock.monotonic())
+        except Exception:  # nobody else is to go unwatched for it
+            _logger.exception("what looks after an invocation failed")
+            return None
 
     def _next_due(self) -> tuple[Watched, float] | None:
         """Wait for the first whose time comes; None when closed."""

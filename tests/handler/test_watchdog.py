@@ -67,6 +67,19 @@ class WatchdogTest(SimulatorTest):
         stays.next_look()
         self.assertTrue(gone.looks.empty())
 
+    def test_one_that_fails_is_logged_and_the_others_are_looked_after(self) -> None:
+        class Failing:
+            def look(self, now: float) -> float | None:
+                raise ValueError("as asked")
+
+        logged = self.enterContext(self.assertLogs("lambda_sim.handler.watchdog"))
+        told = Told()
+        self.watchdog.add(Failing(), 0.0)
+        self.watchdog.add(told, 1.0)
+        self.clock.advance(1)
+        told.next_look()
+        self.assertIn("ValueError: as asked", logged.output[0])
+
     def test_nobody_is_added_after_the_end(self) -> None:
         self.watchdog.close()
         with self.assertRaises(ShuttingDown):
