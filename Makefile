@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
 
-.PHONY: demo test lint bench score rie clean
+.PHONY: demo test lint bench score rie interop clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
@@ -29,6 +29,10 @@ score: $(VENV)/.installed
 # AWS's emulator, into .cache: the suite compares the page with it if it is there.
 rie: $(VENV)/.installed
 	$(BIN)/python -m tests.conformance.score.rie
+
+# Programs around real clients of other languages, into .cache: the suite runs those that are there.
+interop: $(VENV)/.test
+	$(BIN)/python -m tests.interop.build
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache

@@ -84,7 +84,7 @@ class RuntimeApi:
             mode = call.header(RESPONSE_MODE)
             if mode is None:
                 body = call.body(protocol.MAX_PAYLOAD_BYTES)
-                self._environment.respond(record, content_type, body)
+                self._finish(record, content_type, body, call)
             elif mode == "streaming":
                 self._stream(record, content_type, call)
             else:
@@ -131,12 +131,17 @@ class RuntimeApi:
         return self._environment.begin_answer(call.argument, call.header(INVOCATION_ID), stage)
 
     def _stream(self, record: Record, content_type: str, call: Call) -> None:
-        """Hand a response on as it arrives; its trailers may still say that it failed."""
+        """Hand a response on as it arrives."""
         for chunk in call.chunks():
             self._environment.add_chunk(record, chunk)
+        self._finish(record, content_type, None, call)
+
+    def _finish(self, record: Record, content_type: str, body: bytes | None, call: Call) -> None:
+        """All was read. The trailers may still say that it failed, those of a response that does
+        not call itself a stream too: Go's readers fail so."""
         failure = _failure_in(call.trailers)
         if failure is None:
-            self._environment.respond(record, content_type, None)
+            self._environment.respond(record, content_type, body)
         else:
             self._environment.fail(record, failure)
 
@@ -166,7 +171,7 @@ def _headers(record: Record) -> Iterable[tuple[str, str]]:
 
 
 def _failure_in(trailers: dict[str, str]) -> Failure | None:
-    """The error that a streamed response ended with. AWS: *Response streaming*, trailers."""
+    """The error that a response ended with. AWS: *Response streaming*, trailers."""
     error_type = trailers.get(ERROR_TYPE_TRAILER)
     encoded = trailers.get(ERROR_BODY_TRAILER)
     if error_type is None and encoded is None:

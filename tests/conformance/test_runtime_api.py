@@ -665,6 +665,15 @@ class StreamingTest(ConformanceTest):
         state = self.fail_midstream((ERROR_TYPE.lower(), "Function.Midway"))
         self.assertIs(state.status, InvocationStatus.ERROR)
 
+    def test_rt_81_they_make_a_response_an_error_that_does_not_call_itself_a_stream(self) -> None:
+        runtime, request_id = self.running()
+        trailers = [(ERROR_TYPE, "Function.Midway"), (ERROR_BODY, base64.b64encode(b"{}").decode())]
+        declared = {"Trailer": f"{ERROR_BODY},{ERROR_TYPE}"}
+        path = response_path(request_id)
+        self.assert_accepted(runtime.request_chunked("POST", path, declared, [b"so"], trailers))
+        state = self.complete(request_id)
+        self.assertEqual((state.error.error_type, state.error.body), ("Function.Midway", b"{}"))
+
     def test_rt_82_bytes_are_handed_on_as_they_arrive(self) -> None:
         runtime, stream = self.begin_stream()
         for piece in (b"one", b"\x00two", b"three"):

@@ -40,7 +40,3 @@ def who(event, context):
         "memory": context.memory_limit_in_mb,
         "remaining": context.get_remaining_time_in_millis(),
     }
-
-
-def size(event, context):
-    return len(event)
