@@ -25,7 +25,7 @@ ONE_FLAT = ("simulator", "conductor", "router", "evidence")
 
 ONLY_IN = {
     "werkzeug": {"wire"},
-    "psutil": {"process", "testing"},
+    "psutil": {"process", "testing", "handler"},  # the handler house where the kernel says nothing
     "http.client": {"telemetry"},
 }
 THREAD_WORDS = ("Thread(", "Condition(", "Timer(", "RLock(", "Semaphore(", "Event(")
