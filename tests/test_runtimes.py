@@ -129,9 +129,11 @@ needs_awslambdaric = unittest.skipUnless(find_spec("awslambdaric"), "awslambdari
 class RicTest(SimulatorTest):
     """awslambdaric where it does more than one invocation after the other."""
 
+    client = "awslambdaric"
+
     def runtime(self, handler: str, **env: str) -> ProcessConfig:
         return ProcessConfig(
-            [*CLIENTS["awslambdaric"], handler],
+            [*CLIENTS[self.client], handler],
             ProcessRole.RUNTIME,
             env={"PYTHONPATH": str(ROOT), **env},
             cwd=PROGRAMS,
@@ -225,6 +227,12 @@ class SnapStartTest(RicTest):
             with self.subTest(fail):
                 self.assertEqual(self.exit_status(simulator, fail), status)
                 self.assertEqual(simulator.init_error, f"ValueError: {fail} failed")
+
+
+class EmbeddedSnapStartTest(SnapStartTest):
+    """Our own runtime runs the hooks of AWS's library, which awslambdaric brings along."""
+
+    client = "embedded"
 
 
 @needs_awslambdaric

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .codec import Codec, TypedCodec
     from .context import LambdaContext
     from .deadline import Deadline, DeadlineExceeded
+    from .entry import EntryPoint, as_entrypoint, serve
     from .execution import Execution
     from .failure import ErrorReport, Fault
     from .guard import DeadlineGuard
@@ -33,6 +34,7 @@ __all__ = [
     "Deadline",
     "DeadlineExceeded",
     "DeadlineGuard",
+    "EntryPoint",
     "ErrorReport",
     "Event",
     "EventValidationError",
@@ -46,9 +48,11 @@ __all__ = [
     "RuntimeApiError",
     "RuntimeClient",
     "TypedCodec",
+    "as_entrypoint",
     "lambda_handler",
     "load",
     "run",
+    "serve",
 ]
 
 _ROOMS = (
@@ -66,6 +70,7 @@ _ROOMS = (
     "deadline",
     "guard",
     "memory",
+    "entry",
 )
 """Where a name is looked for; the light ones first."""
 

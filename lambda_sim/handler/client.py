@@ -12,9 +12,11 @@ from lambda_sim.errors import ConfigurationError, LambdaSimError
 from lambda_sim.version import __version__
 
 from .failure import ErrorReport
-from .http import Answer, BadAnswer, Connection
+from .http import Answer, BadAnswer, Connection, ConnectionClosed
 
 __all__ = ["Event", "RuntimeApiError", "RuntimeClient"]
+
+VARIABLE = "AWS_LAMBDA_RUNTIME_API"
 
 _USER_AGENT = "lambda-sim-python/{}.{}.{}-{}".format(*sys.version_info[:3], __version__)
 _API = "/2018-06-01/runtime"
@@ -75,9 +77,10 @@ class RuntimeClient:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        if address is None:
-            address = _address_from_environment()
-        self._connection = Connection(address)
+        self.address = _address_from_environment() if address is None else address
+        self._connection = Connection(self.address)
+        self._is_waiting = False
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +90,7 @@ class RuntimeClient:
 
     def next(self) -> Event:
         """Wait, without limit, for the next invocation. The first call ends the Init phase."""
-        return _event(self._ask("GET", "/invocation/next"))
+        return _event(self._wait("/invocation/next"))
 
     def respond(self, event: Event, body: bytes, content_type: str = "application/json") -> None:
         """Post the function's result."""
@@ -134,17 +137,51 @@ class RuntimeClient:
         headers = [("Content-Type", "application/json"), *_echo(event)]
         self._ask("POST", _invocation_path(event, "error"), headers, error.to_json())
 
-    def fail_init(self, error: ErrorReport) -> None:
-        """Post that the function could not be loaded; only before the first ``next``."""
-        headers = [
-            ("Content-Type", "application/json"),
-            (_ERROR_TYPE, _one_line(error.error_type)),
-        ]
-        self._ask("POST", "/init/error", headers, error.to_json())
+    def fail_init(self, error: ErrorReport, error_type: str | None = None) -> None:
+        """Post that the function could not be loaded; only before the first ``next``.
+
+        :param error_type: what Lambda is told instead of the error's own.
+        """
+        self._fail_phase("/init/error", error, error_type or error.error_type)
+
+    def wait_for_restore(self) -> None:
+        """Wait, without limit, until SnapStart has restored this process from a snapshot.
+
+        AWS: *Using the Lambda runtime API for custom runtimes*, and *Custom runtimes with
+        SnapStart*.
+        """
+        self._wait("/restore/next")
+
+    def fail_restore(self, error: ErrorReport) -> None:
+        """Post that the function could not be restored; only before the first ``next``."""
+        self._fail_phase("/restore/error", error, "Runtime.AfterRestoreError")
+
+    def stop(self) -> None:
+        """Wait no more: whatever waits raises ConnectionClosed, now and from now on.
+
+        An invocation that is at work can still be answered. A signal handler may call this in the
+        thread that waits.
+        """
+        self._is_stopped = True
+        if self._is_waiting:
+            self.close()
 
     def close(self) -> None:
         """End the connection; a ``next`` that waits raises ConnectionClosed."""
         self._connection.close()
+
+    def _wait(self, path: str) -> Answer:
+        self._is_waiting = True
+        try:
+            if self._is_stopped:
+                raise ConnectionClosed("the client was stopped", answer_began=False)
+            return self._ask("GET", path)
+        finally:
+            self._is_waiting = False
+
+    def _fail_phase(self, path: str, error: ErrorReport, error_type: str) -> None:
+        headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(error_type))]
+        self._ask("POST", path, headers, error.to_json())
 
     def _ask(
         self,
@@ -170,10 +207,11 @@ def _one_line(error_type: str) -> str:
 
 
 def _address_from_environment() -> str:
-    name = "AWS_LAMBDA_RUNTIME_API"
-    address = os.environ.get(name)
+    address = os.environ.get(VARIABLE)
     if not address:
-        raise ConfigurationError(name, address, "the Runtime API's host:port, which Lambda sets")
+        raise ConfigurationError(
+            VARIABLE, address, "the Runtime API's host:port, which Lambda sets"
+        )
     return address
 
 

@@ -12,10 +12,12 @@ from lambda_sim.errors import LambdaSimError
 from .client import Event
 from .codec import Codec, TypedCodec
 from .context import LambdaContext
-from .deadline import Deadline
-from .failure import Fault
+from .deadline import Deadline, DeadlineExceeded
+from .failure import ErrorReport, Fault
+from .guard import DeadlineGuard
+from .interruption import Interruption
 from .invocation import Invocation
-from .outcome import Failure, Outcome, Stream
+from .outcome import Failure, OnStuck, Outcome, Stream
 from .payloads import Payload, is_json
 from .typed import Handler
 
@@ -41,6 +43,10 @@ class Execution(Generic[SharedT]):
         self._event_type = handler.event_type
         self._codec: Codec = handler.codec or TypedCodec()
         self._shared: list[SharedT] = []  # none or one
+        self._guard = DeadlineGuard(handler.margin, on_stuck=self._tell_stuck)
+        self._on_stuck: OnStuck | None = None
+        self._is_closed = False
+        self._event: Event | None = None  # the one at work
 
     def __enter__(self) -> Self:
         return self.start()
@@ -48,16 +54,54 @@ class Execution(Generic[SharedT]):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def start(self) -> Self:
-        """Set up, once; whatever ``setup`` raises comes through."""
+    def start(self, on_stuck: OnStuck | None = None) -> Self:
+        """Set up, once; whatever ``setup`` raises comes through.
+
+        :param on_stuck: may post the error and end the process. Without, an invocation that can't
+            be interrupted fails when it ends by itself.
+        """
+        if self._is_closed:
+            raise LambdaSimError("what was closed is not started again; make another")
         if not self._shared:
             self._shared.append(self.handler.setup())
+            self._on_stuck = on_stuck
         return self
 
     def close(self) -> None:
         """Tear down what was set up; whatever ``teardown`` raises comes through."""
+        self._is_closed = True
+        self._guard.close()
         if self._shared:
             self.handler.teardown(self._shared.pop())
+
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether a handler was stuck: no other event should meet what it left behind."""
+        return self._guard.is_poisoned
+
+    @property
+    def is_started(self) -> bool:
+        return bool(self._shared)
+
+    @property
+    def has_snapshot_hooks(self) -> bool:
+        """Whether the handler has any of its own for SnapStart."""
+        kind = type(self.handler)
+        ours = (Handler.before_snapshot, Handler.after_restore)
+        return (kind.before_snapshot, kind.after_restore) != ours
+
+    @property
+    def has_teardown(self) -> bool:
+        """Whether the handler has one of its own."""
+        return type(self.handler).teardown is not Handler.teardown
+
+    def before_snapshot(self) -> None:
+        """SnapStart is about to take a snapshot."""
+        self.handler.before_snapshot(self._shared[0])
+
+    def after_restore(self) -> None:
+        """SnapStart has restored the process from one."""
+        self.handler.after_restore(self._shared[0])
 
     def execute(self, event: Event, context: LambdaContext | None = None) -> Outcome:
         """Run one invocation. What is no Exception, such as SystemExit, comes through.
@@ -66,24 +110,26 @@ class Execution(Generic[SharedT]):
         """
         if not self._shared:
             raise LambdaSimError("nothing runs before start, or after close")
+        self._event = event
         try:
             context = context or LambdaContext.from_event(event)
             invocation = self._invocation(event, context)
         except Exception as error:
             return Failure.of(error, event.request_id)
         try:
-            result = self.handler.run(self._shared[0], invocation)
-            if isinstance(result, Iterator):
-                return self._stream(invocation, result)
-            return self._payload(result)
-        except Exception as error:
+            with self._guard.watch(invocation.deadline):
+                result = self.handler.run(self._shared[0], invocation)
+                if not isinstance(result, Iterator):
+                    return self._payload(result)
+        except (Exception, Interruption) as error:
             return self._failed(error, invocation)
+        return self._stream(invocation, result)
 
     def _invocation(self, event: Event, context: LambdaContext) -> Invocation[Any]:
         return Invocation(
             event=self._decode(event),
             context=context,
-            deadline=Deadline.from_ms(event.deadline_ms),
+            deadline=Deadline.from_ms(event.deadline_ms, margin=self.handler.margin),
             raw=event.body,
             region=_region(context),
         )
@@ -114,14 +160,24 @@ class Execution(Generic[SharedT]):
     def _chunks(
         self, stream: Stream, invocation: Invocation[Any], result: Iterator[Any]
     ) -> Generator[bytes, None, None]:
+        deadline = invocation.deadline
         try:
-            for chunk in result:
-                yield _to_bytes(chunk)
-        except Exception as error:
+            with self._guard.watch(deadline):
+                for chunk in result:
+                    piece = _to_bytes(chunk)
+                    # Whoever takes it is not to be torn from the middle of sending it.
+                    with deadline.shield():
+                        yield piece
+        except (Exception, Interruption) as error:
             stream.failure = self._failed(error, invocation)
         finally:
             if isinstance(result, Generator):
                 result.close()
+
+    def _tell_stuck(self, error: DeadlineExceeded) -> None:
+        event = self._event
+        if self._on_stuck is not None and event is not None:
+            self._on_stuck(event, ErrorReport.from_exception(error, event.request_id))
 
 
 def _to_bytes(chunk: object) -> bytes:
@@ -129,10 +185,8 @@ def _to_bytes(chunk: object) -> bytes:
         return bytes(chunk)
     if isinstance(chunk, str):
         return chunk.encode()
-    message = (
-        f"Unable to marshal response: a stream is of bytes or text, not {type(chunk).__name__}"
-    )
-    raise Fault("Runtime.MarshalError", message)
+    why = f"a stream is of bytes or text, not {type(chunk).__name__}"
+    raise Fault("Runtime.MarshalError", f"Unable to marshal response: {why}")
 
 
 def _region(context: LambdaContext) -> str:

@@ -1,4 +1,4 @@
-"""From a handler's name to the function: ``package.module.function``."""
+"""From a handler's name to what it names: ``package.module.function``."""
 
 from __future__ import annotations
 

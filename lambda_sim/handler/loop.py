@@ -15,7 +15,7 @@ from .logs import LambdaLog
 from .outcome import Executor, Failure, Outcome, Stream
 from .plain import PlainExecutor
 
-__all__ = ["run", "serve"]
+__all__ = ["poll", "run"]
 
 _logger = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ def run(
     *,
     log: LambdaLog | None = None,
 ) -> NoReturn:
-    """Serve a plain function's invocations until something ends the process; see ``serve``."""
-    serve(PlainExecutor(handler), client, log=log)
+    """Serve a plain function's invocations until something ends the process; see ``poll``."""
+    poll(PlainExecutor(handler), client, log=log)
 
 
-def serve(executor: Executor, client: RuntimeClient, *, log: LambdaLog | None = None) -> NoReturn:
+def poll(executor: Executor, client: RuntimeClient, *, log: LambdaLog | None = None) -> NoReturn:
     """Serve invocations until something ends the process.
 
     The handler's exceptions are logged and posted. SystemExit and KeyboardInterrupt come

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple, Protocol, Self
 
 from .client import Event
 from .failure import ErrorReport
 from .payloads import Payload
 
-__all__ = ["Executor", "Failure", "Outcome", "Payload", "Stream"]
+__all__ = ["Executor", "Failure", "OnStuck", "Outcome", "Payload", "Stream"]
 
 
 class Failure(NamedTuple):
@@ -55,9 +55,31 @@ class Stream:
 
 Outcome = Payload | Stream | Failure
 
+OnStuck = Callable[[Event, ErrorReport], None]
+"""Told, in another thread, of an event whose handler does not end though its time is over."""
+
 
 class Executor(Protocol):
-    """What the loop hands events to."""
+    """What a runtime hands events to.
+
+    :ivar has_teardown: whether there is something to do in ``close``, for which the process wants
+        to be told of its end.
+    """
+
+    @property
+    def has_teardown(self) -> bool: ...
+
+    def start(self, on_stuck: OnStuck | None = None, /) -> object:
+        """Set up; what that raises comes through."""
 
     def execute(self, event: Event, /) -> Outcome:
         """Run one invocation. What is no Exception, such as SystemExit, comes through."""
+
+    def close(self) -> None:
+        """Tear down; what that raises comes through."""
+
+    def before_snapshot(self) -> None:
+        """SnapStart is about to take a snapshot."""
+
+    def after_restore(self) -> None:
+        """SnapStart has restored the process from one."""

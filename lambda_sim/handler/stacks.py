@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable
 from types import FrameType, TracebackType
 
-__all__ = ["of_frame", "of_traceback"]
+__all__ = ["of_frame", "of_traceback", "without_ours"]
 
 _OUR_FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -29,6 +29,26 @@ def of_frame(frame: FrameType | None, outermost: FrameType | None = None) -> lis
         frame = None if frame is outermost else frame.f_back
     frames.reverse()
     return _format(frames, also_last=True)
+
+
+def without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without our frames that led to the author's code, and that it led to."""
+    steps = []
+    while trace is not None:
+        steps.append(trace)
+        trace = trace.tb_next
+    while steps and _is_ours(steps[0]):
+        del steps[0]
+    while steps and _is_ours(steps[-1]):
+        del steps[-1]
+    found: TracebackType | None = None
+    for step in reversed(steps):
+        found = TracebackType(found, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return found
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER)
 
 
 def _format(found: Iterable[traceback.FrameSummary], *, also_last: bool) -> list[str]:

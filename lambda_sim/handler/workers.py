@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 __all__ = ["run", "wanted"]
 
@@ -26,19 +28,47 @@ def wanted(environ: Mapping[str, str]) -> int:
 def run(count: int, serve: Callable[[], int]) -> int:
     """Serve in so many copies of this process. When one ends, all do: Lambda starts others.
 
+    SIGTERM is handed on to all of them, and each may end in its own way then.
+
     :returns: the exit status of the first that ended; 128 and its number for a signal.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     children = [_start(serve) for _ in range(count)]
-    ended, status = os.wait()
-    for child in children:
-        if child != ended:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+    with _sigterm_handed_on(children) as told:
+        ended, status = os.wait()
+        for child in children:
+            if child != ended:
+                if not told:
+                    _send(child, signal.SIGKILL)
+                os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _sigterm_handed_on(children: Iterable[int]) -> Iterator[list[int]]:
+    """Inside, whether SIGTERM came: the list has something in it then."""
+    told: list[int] = []
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        for child in children:
+            _send(child, number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    theirs = signal.signal(signal.SIGTERM, hand_on)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, theirs or signal.SIG_DFL)
+
+
+def _send(child: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(child, number)
 
 
 def _start(serve: Callable[[], int]) -> int:

@@ -14,7 +14,7 @@ from lambda_sim.errors import LambdaSimError
 from lambda_sim.handler import Execution, Handler, Invocation, lambda_handler
 from lambda_sim.handler.outcome import Failure, Stream
 from lambda_sim.handler.payloads import Payload
-from tests.handler.doubles import REQUEST_ID, make_event
+from tests.handler.doubles import REQUEST_ID, make_event, make_invocation
 
 
 @attrs.frozen
@@ -93,6 +93,8 @@ class TestSharedState(ExecutionTest):
             execution.execute(make_event(b'{"id": "a"}'))
         execution.close()
         self.assertEqual(handler.story, ["setup", "teardown 1"])
+        with self.assertRaisesRegex(LambdaSimError, "not started again"):
+            execution.start()
 
     def test_what_setup_raises_comes_through_and_nothing_is_torn_down(self) -> None:
         class NoDatabase(Counting):
@@ -148,11 +150,8 @@ class TestInvocation(ExecutionTest):
         self.assertEqual(self.answer(handler, invoked_function_arn=arn), b'"eu-north-1"')
         self.assertEqual(self.answer(handler), b'""')
 
-    def test_time_that_is_over_is_zero_and_no_error(self) -> None:
-        def handler(invocation: Invocation[Any]) -> Any:
-            return invocation.remaining_ms()
-
-        self.assertEqual(self.answer(handler, deadline_ms=1), b"0")
+    def test_time_that_is_over_is_zero_and_never_less(self) -> None:
+        self.assertEqual(make_invocation({}, deadline_ms=1).remaining_ms(), 0)
 
     def test_an_event_that_is_no_json_is_bytes_where_any_is_declared(self) -> None:
         def handler(invocation: Invocation[Any]) -> Any:

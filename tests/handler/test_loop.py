@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from lambda_sim.handler import Handler as TypedHandler
 from lambda_sim.handler.client import RuntimeApiError, RuntimeClient
 from lambda_sim.handler.context import LambdaContext
 from lambda_sim.handler.http import ConnectionClosed
-from lambda_sim.handler.loop import run, serve
+from lambda_sim.handler.loop import poll, run
 
 from .doubles import (
     ACCEPTED,
@@ -41,6 +42,11 @@ def boom(event: Any, context: LambdaContext) -> Any:
     raise ValueError("boom")
 
 
+def timely(body: bytes) -> bytes:
+    """What Next gives, with a minute left."""
+    return next_answer(body, Lambda_Runtime_Deadline_Ms=str(int(time.time() * 1000) + 60_000))
+
+
 @lambda_handler
 def streaming(event: list[int], context: LambdaContext) -> Iterator[str]:
     for number in event:
@@ -62,7 +68,7 @@ class TestRun(HandlerTestCase):
 
     def play_typed(self, handler: TypedHandler[Any, Any, Any], *steps: Step) -> list[Request]:
         with Execution(handler) as execution:
-            return self.play_out(lambda client: serve(execution, client), *steps, ends=OSError)
+            return self.play_out(lambda client: poll(execution, client), *steps, ends=OSError)
 
     def play_out(
         self, runs: Callable[[RuntimeClient], None], *steps: Step, ends: type[BaseException]
@@ -123,14 +129,14 @@ class TestRun(HandlerTestCase):
         self.assertTrue(self.output.getvalue().startswith("[ERROR] ValueError: boom\nTraceback"))
 
     def test_a_stream_is_posted_piece_by_piece(self) -> None:
-        [posted] = self.play_typed(streaming, next_answer(b"[1, 2]"), ACCEPTED)
+        [posted] = self.play_typed(streaming, timely(b"[1, 2]"), ACCEPTED)
         self.assertTrue(posted.path.endswith(f"/{REQUEST_ID}/response"))
         self.assertEqual("streaming", posted.headers["lambda-runtime-function-response-mode"])
         self.assertEqual([b"1", b"2"], posted.chunks)
         self.assertEqual({}, posted.trailers)
 
     def test_what_ends_a_stream_is_printed_and_posted_behind_it(self) -> None:
-        [posted] = self.play_typed(streaming, next_answer(b"[1, 0]"), ACCEPTED)
+        [posted] = self.play_typed(streaming, timely(b"[1, 0]"), ACCEPTED)
         self.assertEqual([b"1"], posted.chunks)
         self.assertEqual("ValueError", posted.trailers["lambda-runtime-function-error-type"])
         error = json.loads(b64decode(posted.trailers["lambda-runtime-function-error-body"]))
@@ -138,7 +144,7 @@ class TestRun(HandlerTestCase):
         self.assertIn("[ERROR] ValueError: zero", self.output.getvalue())
 
     def test_a_stream_that_fails_before_its_first_piece_is_an_error(self) -> None:
-        [posted] = self.play_typed(streaming, next_answer(b"[0, 1]"), ACCEPTED)
+        [posted] = self.play_typed(streaming, timely(b"[0, 1]"), ACCEPTED)
         self.assertTrue(posted.path.endswith(f"/{REQUEST_ID}/error"))
 
     def test_an_event_that_can_t_be_read_never_reaches_the_handler(self) -> None:

@@ -1,0 +1,141 @@
+"""The life of a runtime process: load, set up, pass a snapshot, serve, tear down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+from typing import Self
+
+from lambda_sim.errors import LambdaSimError
+
+from . import snapshots, workers
+from .client import Event, RuntimeClient
+from .failure import ErrorReport
+from .logs import LambdaLog
+from .loop import poll
+from .outcome import Executor, OnStuck
+
+__all__ = ["complain", "end_stuck", "live", "tear_down"]
+
+_logger = logging.getLogger(__name__)
+
+
+def live(load: Callable[[], Executor], client: RuntimeClient, log: LambdaLog) -> int:
+    """Serve invocations until the Runtime API is gone, or SIGTERM came.
+
+    Where Lambda hands out several invocations at once, as many processes serve them. They load
+    together, and each sets up for itself.
+
+    :returns: the exit status: 1 when the handler could not be loaded or set up or the Runtime API
+        went away, 0 when it did so after SIGTERM, 64 and 65 when a SnapStart hook failed.
+    """
+    try:
+        executor = load()
+    except Exception as error:
+        return _fail_init(error, client, log)
+    if (count := workers.wanted(os.environ)) > 1:
+        return workers.run(count, lambda: _live(executor, RuntimeClient(client.address), log))
+    return _live(executor, client, log)
+
+
+def _live(executor: Executor, client: RuntimeClient, log: LambdaLog) -> int:
+    with ExitStack() as undo:
+        try:
+            executor.start(end_stuck(client.address, log))
+        except Exception as error:
+            return _fail_init(error, client, log)
+        # The last to go: a second SIGTERM must not break the tearing down off.
+        sigterm = undo.enter_context(_Sigterm(client, ends_us=executor.has_teardown))
+        undo.callback(tear_down, executor)
+        if executor.has_teardown:
+            from .farewell import Farewell  # noqa: PLC0415 - few functions want to be told
+
+            undo.enter_context(Farewell(client.address))
+        try:
+            status = snapshots.pass_through(executor, client, log, os.environ)
+            if status is None:
+                poll(executor, client, log=log)
+        except (LambdaSimError, OSError) as error:
+            status = 0 if sigterm.is_seen else complain(f"the Runtime API is gone: {error}", 1)
+        return status
+
+
+def end_stuck(address: str, log: LambdaLog) -> OnStuck:
+    """What is done about a handler that can't be interrupted: its error is posted from here, and
+    the process ends, so that no other event meets it."""
+
+    def end(event: Event, report: ErrorReport) -> None:
+        log.write_error(report)
+        log.flush()
+        try:
+            with RuntimeClient(address) as client:
+                client.fail(event, report)
+        except (LambdaSimError, OSError) as error:
+            complain(f"the error could not be posted: {error}", 1)
+        os._exit(1)
+
+    return end
+
+
+def tear_down(executor: Executor) -> None:
+    """Whatever that raises is logged: there is nobody left who could do something about it."""
+    try:
+        executor.close()
+    except Exception:
+        _logger.exception("teardown failed")
+
+
+def _fail_init(error: Exception, client: RuntimeClient, log: LambdaLog) -> int:
+    report = ErrorReport.from_exception(error)
+    log.write_error(report)
+    log.flush()
+    try:
+        client.fail_init(report)
+    except (LambdaSimError, OSError) as refusal:
+        return complain(f"the init error could not be posted: {refusal}", 1)
+    return 1
+
+
+class _Sigterm:
+    """Notes SIGTERM on its way to the function's own handler.
+
+    :param ends_us: whether to ask for no more events then, so that there is time to tear down.
+        Otherwise, without a handler of the function's, the process ends at once, by the signal,
+        as under awslambdaric.
+    """
+
+    def __init__(self, client: RuntimeClient, *, ends_us: bool) -> None:
+        self.is_seen = False
+        self._client = client
+        self._ends_us = ends_us
+        self._theirs = signal.getsignal(signal.SIGTERM)
+        is_ours = ends_us or callable(self._theirs)
+        self._is_set = is_ours and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> Self:
+        if self._is_set:
+            signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._is_set:
+            signal.signal(signal.SIGTERM, self._theirs or signal.SIG_DFL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.is_seen = True
+        if self._ends_us:
+            self._client.stop()
+        if callable(self._theirs):
+            self._theirs(number, frame)
+
+
+def complain(line: str, status: int) -> int:
+    """One line about what went wrong, for whoever started the process."""
+    sys.stderr.write(line + "\n")
+    return status
