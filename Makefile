@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
 
-.PHONY: demo test lint bench score rie interop clean
+.PHONY: demo test lint bench fuzz score rie interop clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
@@ -21,6 +21,11 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# Minutes of what nobody would send, with seeds counted up: MINUTES=60 for longer.
+MINUTES ?= 5
+fuzz: $(VENV)/.test
+	$(BIN)/python -W error -m tests.fuzz --minutes $(MINUTES)
 
 # What is held of the contract, by us and by AWS's emulator, written into docs/fidelity.rst.
 score: $(VENV)/.installed

@@ -1,1 +1,1 @@
-"""A socket fuzzer: what nobody would send, sent while real invocations run. See docs."""
+"""A socket fuzzer: what nobody would send, sent while real invocations run."""

@@ -40,3 +40,7 @@ def who(event, context):
         "memory": context.memory_limit_in_mb,
         "remaining": context.get_remaining_time_in_millis(),
     }
+
+
+def mirror(event, context):
+    return event

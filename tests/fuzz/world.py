@@ -1,0 +1,230 @@
+"""What is under fire: a whole environment with its processes, its endpoints, and its callers."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from random import Random
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import psutil
+
+from lambda_sim import (
+    RELAXED,
+    FreezeMode,
+    InvocationState,
+    InvocationStatus,
+    ProcessRole,
+    Simulator,
+)
+from lambda_sim.handler.http import Connection
+from lambda_sim.wire.application import Application
+from lambda_sim.wire.invoke_api import InvokeApi
+from lambda_sim.wire.server import WireServer
+from tests.fuzz import grammar
+from tests.fuzz.cases import Case, Door
+from tests.support import handler_runtime, program
+
+KINDS: dict[str, dict[str, Any]] = {
+    "on demand": {},
+    "frozen": {"freeze_mode": FreezeMode.PROCESS},
+    "snap-start": {"initialization_type": "snap-start"},
+    "managed": {"initialization_type": "lambda-managed-instances", "max_concurrency": 4},
+    "relaxed": {"rules": RELAXED},
+    "unready": {"external_extensions": ("watcher",)},
+}
+"""All have a runtime and an extension in processes of their own but for ``unready``, whose init
+never ends, so that registrations and subscriptions are open."""
+
+NO_TIMEOUTS = {"invocation_timeout": 60.0, "init_timeout": 900.0}
+SHORT_TIMEOUTS = {
+    "invocation_timeout": 0.5,
+    "init_timeout": 2.0,
+    "extension_ready_timeout": 0.2,
+    "shutdown_timeout": 0.2,
+}
+SETTLE = 30.0
+TRIES = 30
+"""Invocations after which an environment that was treated roughly must serve again."""
+
+
+class Footprint(NamedTuple):
+    """What this process holds."""
+
+    threads: int
+    descriptors: int
+    memory: int
+
+    @classmethod
+    def now(cls) -> Self:
+        gc.collect()
+        threads = [one for one in threading.enumerate() if one.name.startswith("lambda-sim:")]
+        us = psutil.Process()
+        return cls(len(threads), us.num_fds(), us.memory_info().rss)
+
+    def __str__(self) -> str:
+        return f"{self.threads} threads, {self.descriptors} files, {self.memory >> 20} MB"
+
+
+class World:
+    """A simulator, and the endpoint that its callers use. A context manager.
+
+    :param is_rough: whether the fuzzer may do what a runtime and extensions may: take events,
+        answer them, report errors that end the environment. Else every invocation must succeed.
+    """
+
+    def __init__(self, kind: str, *, is_rough: bool) -> None:
+        self.kind = kind
+        self.serves = kind != "unready"
+        self.is_rough = is_rough
+        self.touched: set[str] = set()
+        """Ids of invocations that the fuzzer had its hands on."""
+        self.complaints: list[str] = []
+        """What went wrong beside the connections; anyone may add."""
+        self.outcomes: Counter[str] = Counter()
+        self._random = Random(0)
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        config = {"memory_size_mb": 1024, "history_limit": 300, **KINDS[self.kind]}
+        config |= SHORT_TIMEOUTS if self.is_rough and self.serves else NO_TIMEOUTS
+        if self.serves:
+            config["runtime"] = handler_runtime("functions.mirror")
+        if self.serves and self.kind != "managed":  # where extensions are told of no invocation
+            config["extensions"] = [
+                program("extension.py", "watcher", role=ProcessRole.EXTENSION, name="watcher")
+            ]
+        with ExitStack() as undo:
+            undo.enter_context(_Listening(self.complaints))
+            self.simulator = undo.enter_context(Simulator(**config))
+            app = Application(InvokeApi(self.simulator).routes())
+            self._server = undo.enter_context(WireServer(app, name="invoke-api"))
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def address(self, door: Door) -> tuple[str, int]:
+        # Where nobody serves, a caller would wait for ever.
+        is_callers = door is Door.INVOKE and self.serves
+        return self._server.address if is_callers else self.simulator.addr
+
+    def filled(self, case: Case) -> bytes:
+        """A case's bytes, with real ids for names: of what is over, or of all if it is rough."""
+        data = case.data
+        if grammar.REQUEST_ID in data:
+            data = data.replace(grammar.REQUEST_ID, self._request_id().encode())
+        if grammar.EXTENSION_ID in data:
+            data = data.replace(grammar.EXTENSION_ID, self._extension_id().encode())
+        return data
+
+    def _request_id(self) -> str:
+        for state in reversed(self.simulator.invocation_states):
+            if state.is_complete != self.is_rough:
+                if self.is_rough:
+                    self.touched.add(state.request_id)
+                return state.request_id
+        return grammar.some_id(self._random).decode()
+
+    def _extension_id(self) -> str:
+        known = self.simulator.registered_extensions if self.is_rough else []
+        return self._random.choice(known).id if known else grammar.some_id(self._random).decode()
+
+    # --- Callers --------------------------------------------------------------------------------
+
+    def call(self, number: int) -> None:
+        """One invocation through the library; what is wrong with its end is a complaint."""
+        payload = {"library": number}
+        state = self.simulator.invoke(payload)
+        self.outcomes[state.status.name] += 1
+        if problem := self._problem(state, payload):
+            self.complaints.append(problem)
+
+    def call_over_http(self, connection: Connection, number: int) -> None:
+        """The same at the endpoint."""
+        sent = json.dumps({"endpoint": number}).encode()
+        answer = connection.request("POST", grammar.INVOKE.decode(), body=sent)
+        failed = "x-amz-function-error" in answer.headers
+        self.outcomes["over HTTP, " + ("failed" if failed else "succeeded")] += 1
+        if self.is_rough and answer.headers.get("x-amzn-errortype", "").startswith("SnapStart"):
+            return
+        if answer.status != 200:
+            self.complaints.append(f"an invocation over HTTP: {answer.status} {answer.body!r}")
+        elif self.is_rough and (failed or answer.headers["x-amzn-requestid"] in self.touched):
+            return
+        elif failed or json.loads(answer.body) != json.loads(sent):
+            self.complaints.append(f"an invocation over HTTP: {answer}")
+
+    def connection(self) -> Connection:
+        host, port = self._server.address
+        return Connection(f"{host}:{port}", timeout=2 * SETTLE)
+
+    def comes_back(self) -> None:
+        """Everything that was begun ends, and what is begun now succeeds."""
+        if not self.serves:
+            return
+        unfinished = [1]
+
+        def is_quiet() -> bool:
+            states = self.simulator.invocation_states
+            unfinished[:] = [state.request_id for state in states if not state.is_complete]
+            return not unfinished
+
+        try:
+            self.simulator.wait_for(is_quiet, SETTLE)
+        except TimeoutError:
+            self.complaints.append(f"invocations that never end: {unfinished}")
+            return
+        in_a_row = 0
+        for number in range(TRIES if self.is_rough else 3):
+            state = self.simulator.invoke({"calm": number})
+            is_right = state.status is InvocationStatus.SUCCESS
+            is_right = is_right and state.response.payload == {"calm": number}
+            in_a_row = in_a_row + 1 if is_right else 0
+            if in_a_row == 3:
+                return
+        evidence = "\n".join(self.simulator.evidence())
+        self.complaints.append(f"the environment does not come back: {state}\n{evidence}")
+
+    def _problem(self, state: InvocationState, payload: Any) -> str | None:
+        if not state.is_complete:
+            return f"not complete, but answered: {state}"
+        if state.status is not InvocationStatus.SUCCESS:
+            return None if self.is_rough else f"an invocation failed: {state}"
+        assert state.response is not None
+        if state.request_id in self.touched or state.response.payload == payload:
+            return None
+        return f"another's answer: {state}, not {payload}"
+
+
+class _Listening(logging.Handler):
+    """What the library logs as a warning or worse is a complaint."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._complaints = complaints
+        self._logger = logging.getLogger("lambda_sim")
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        self._propagates, self._logger.propagate = self._logger.propagate, False
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._logger.propagate = self._propagates
+        self._logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = logging.Formatter("log: %(levelname)s %(message)s").format(record)
+        self._complaints.append(text)
