@@ -91,7 +91,7 @@ class World:
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
-        config = {"memory_size_mb": 1024, "history_limit": 300, **KINDS[self.kind]}
+        config = {"memory_size_mb": 1024, "history_limit": 50, **KINDS[self.kind]}
         config |= SHORT_TIMEOUTS if self.is_rough and self.serves else NO_TIMEOUTS
         if self.serves:
             config["runtime"] = handler_runtime("functions.mirror")
