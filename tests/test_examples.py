@@ -54,6 +54,24 @@ class ExamplesTest(unittest.TestCase):
     def test_testcase(self) -> None:
         self.assert_lines(self.show("testcase"), "Ran 3 tests in ", "OK$")
 
+    def test_orders(self) -> None:
+        self.assert_lines(
+            self.show("orders"),
+            r"receipt: \{'order': '17', 'total': 5.0\}$",
+            r"refused: EventValidationError - lines\[0\].count: expected an integer, got text$",
+            "failed:  KeyError - 'milk'$",
+            "price list read: 1 time$",
+        )
+
+    def test_connection(self) -> None:
+        self.assert_lines(
+            self.show("connection"),
+            r"Ada: \{'visits': 1\}$",
+            r"Barbara: \{'visits': 3\}$",
+            "log: connected$",
+            "log: disconnected$",
+        )
+
     def test_extension(self) -> None:
         shown = self.show("extension")
         ids = re.findall("^invoked  (.{8}) SUCCESS$", shown, re.MULTILINE)
