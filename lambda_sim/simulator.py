@@ -16,13 +16,15 @@ from lambda_sim.conductor import Conductor
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.history import written
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.model import variables
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import RegisteredExtension, ShutdownReason
 from lambda_sim.model.identifiers import new_id
-from lambda_sim.model.invocation import Invocation, InvocationState, LateText
+from lambda_sim.model.invocation import Invocation, InvocationState
+from lambda_sim.model.late import Late
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.telemetry import Fact, LogRecord, TelemetryEvent
 from lambda_sim.process.child import ManagedProcess
@@ -600,16 +602,16 @@ class Simulator:
     def _state(self, record: Record) -> InvocationState:
         with self._environment:
             if record.is_complete:
-                return record.snapshot(LateText(partial(self._log_tail, record)))
-            return record.snapshot(LateText(partial(str, self._log_tail_locked(record))))
+                return record.snapshot(Late(partial(self._log_tail, record)))
+            return record.snapshot(self._log_tail_locked(record))
 
     def _log_tail(self, record: Record) -> str:
         return self._read(lambda machine: self._log_tail_locked(record))
 
     def _log_tail_locked(self, record: Record) -> str:
         if record.tail is None:
-            tail = text.tail(record.facts, self.config)
-            record.keep_tail(tail)
+            facts = [written(entry) for entry in record.facts]
+            record.keep_tail(tail := text.tail(facts, self.config))
             return tail
         return record.tail
 

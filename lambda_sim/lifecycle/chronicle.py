@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from lambda_sim.lifecycle import effects, reports
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.failures import Failure
-from lambda_sim.lifecycle.history import History
+from lambda_sim.lifecycle.history import Entry, History, written
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.lifecycle.registry import Extension
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig
+from lambda_sim.model.late import Late
 from lambda_sim.model.process import ProcessRole
-from lambda_sim.model.telemetry import Fact, LogsDropped, Status, TelemetrySubscription
+from lambda_sim.model.telemetry import LogsDropped, Status, TelemetrySubscription
 from lambda_sim.sync import Clock, Deadline
 
 
@@ -35,13 +37,13 @@ class Chronicle:
         self._has_subscribers = False
         self._generation_begins = 0
 
-    def tell(self, fact: Fact, record: Record | None = None) -> None:
+    def tell(self, fact: Entry, record: Record | None = None) -> None:
         """Record a fact, and hand it on."""
         self.history.append(fact)
         if record is not None:
             record.note(fact)
         if self._has_subscribers:
-            self._outbox.send(fact)
+            self._outbox.send(written(fact))
         self._outbox.changed(Topic.TELEMETRY)
 
     # --- Subscribers ----------------------------------------------------------------------------
@@ -156,36 +158,18 @@ class Chronicle:
             )
         )
 
+    # The three of every invocation are written out late: what they say of it is settled by then.
+
     def start(self, record: Record) -> None:
-        invocation = record.invocation
-        self.tell(
-            telemetry.Start(
-                time=record.started_at or self._clock.time(),
-                request_id=record.request_id,
-                trace_id=invocation.trace_id,
-                segment_id=record.segment_id,
-                tenant_id=invocation.tenant_id,
-                version=self._config.function_version,
-                function_arn=record.function_arn,
-            ),
-            record,
-        )
+        self.tell(Late(partial(reports.start, record, self._config)), record)
 
     def runtime_done(self, record: Record, verdict: Failure | None) -> None:
-        self.tell(reports.runtime_done(record, verdict, self._clock.time()), record)
+        at = self._clock.time()
+        self.tell(Late(partial(reports.runtime_done, record, verdict, at)), record)
 
     def report(self, record: Record, verdict: Failure | None) -> None:
-        self.tell(
-            reports.report(
-                record,
-                verdict,
-                self._config,
-                peak_bytes=self.peak_bytes,
-                now=self._clock.monotonic(),
-                at=self._clock.time(),
-            ),
-            record,
-        )
+        moment = reports.Moment(self._clock.monotonic(), self._clock.time(), self.peak_bytes)
+        self.tell(Late(partial(reports.report, record, verdict, self._config, moment)), record)
 
     def log(
         self,

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from lambda_sim.model.late import Late
 from lambda_sim.model.telemetry import Fact
+
+Entry = Fact | Late[Fact]
+"""A fact, or one that is written out when somebody reads it."""
+
+
+def written(entry: Entry) -> Fact:
+    return entry() if isinstance(entry, Late) else entry
 
 
 class History:
     """The last so many facts. Positions count from the first fact ever recorded."""
 
     def __init__(self, limit: int) -> None:
-        self._facts: deque[Fact] = deque(maxlen=limit)
+        self._facts: deque[Entry] = deque(maxlen=limit)
         self._count = 0
 
     @property
@@ -20,7 +28,7 @@ class History:
         """Where the next fact will stand."""
         return self._count
 
-    def append(self, fact: Fact) -> None:
+    def append(self, fact: Entry) -> None:
         self._facts.append(fact)
         self._count += 1
 
@@ -28,5 +36,4 @@ class History:
         """The facts from a position on, as far as they are kept."""
         # From the end, as those who follow it ask for the last few only.
         found = list(islice(reversed(self._facts), max(0, self._count - position)))
-        found.reverse()
-        return found
+        return [written(entry) for entry in reversed(found)]

@@ -11,6 +11,7 @@ import attrs
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.history import Entry
 from lambda_sim.lifecycle.readiness import Readiness
 from lambda_sim.model import protocol
 from lambda_sim.model.identifiers import RequestId, new_id, new_segment_id
@@ -20,9 +21,9 @@ from lambda_sim.model.invocation import (
     InvocationResponse,
     InvocationState,
     InvocationStatus,
-    LateText,
 )
-from lambda_sim.model.telemetry import Fact, LogLine
+from lambda_sim.model.late import Late
+from lambda_sim.model.telemetry import LogLine
 
 LATE_KEPT = 1_000
 """How many late answers are known as such; so many AWS's emulator of managed instances keeps."""
@@ -85,15 +86,16 @@ class Record:
     produced_bytes: int = 0
     content_type: str = ""
     failure: Failure | None = None
-    facts: deque[Fact] = attrs.field(factory=deque)
+    facts: deque[Entry] = attrs.field(factory=deque)
     """This invocation's facts, for its log tail; the oldest leave when the tail is long enough."""
     log_size: int = 0
     tail: str | None = None
     """The log tail as text, once it is final and somebody has read it: it is smaller so."""
 
-    @property
-    def request_id(self) -> RequestId:
-        return self.invocation.request_id
+    request_id: RequestId = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.request_id = self.invocation.request_id
 
     @property
     def is_complete(self) -> bool:
@@ -121,7 +123,7 @@ class Record:
             return None
         return (self.extensions_done - self.runtime_done) * 1000
 
-    def note(self, fact: Fact) -> None:
+    def note(self, fact: Entry) -> None:
         """Keep a fact for the log tail, which shows the last few KB only."""
         self.facts.append(fact)
         if isinstance(fact, LogLine):
@@ -135,7 +137,7 @@ class Record:
             self.tail = tail
             self.facts.clear()
 
-    def snapshot(self, tail: LateText) -> InvocationState:
+    def snapshot(self, tail: str | Late[str]) -> InvocationState:
         """What the caller may keep."""
         return InvocationState(
             invocation=self.invocation.filled(
@@ -177,7 +179,7 @@ class Record:
         )
 
 
-def _log_size(fact: Fact) -> int:
+def _log_size(fact: Entry) -> int:
     return len(fact.message) if isinstance(fact, LogLine) else 0
 
 

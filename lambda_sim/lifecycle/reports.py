@@ -6,16 +6,30 @@ AWS: *Lambda Telemetry API Event schema reference*; *Lambda pricing*, on billed 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from lambda_sim.lifecycle.failures import OUT_OF_MEMORY, TIMED_OUT, Failure
 from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.protocol import BYTES_PER_MB
-from lambda_sim.model.telemetry import Report, ResponseTimes, RuntimeDone, Span, Status
+from lambda_sim.model.telemetry import Report, ResponseTimes, RuntimeDone, Span, Start, Status
+
+
+def start(record: Record, config: SimulatorConfig) -> Start:
+    """What platform.start says of an invocation that was dispatched."""
+    return Start(
+        time=record.started_at or 0.0,
+        request_id=record.request_id,
+        trace_id=record.invocation.trace_id,
+        segment_id=record.segment_id,
+        tenant_id=record.invocation.tenant_id,
+        version=config.function_version,
+        function_arn=record.function_arn,
+    )
 
 
 def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeDone:
-    """What platform.runtimeDone says of an invocation whose runtime is done now."""
+    """What platform.runtimeDone says of an invocation whose runtime is done."""
     return RuntimeDone(
         time=at,
         request_id=record.request_id,
@@ -30,23 +44,27 @@ def runtime_done(record: Record, verdict: Failure | None, at: float) -> RuntimeD
     )
 
 
+class Moment(NamedTuple):
+    """When an invocation was over."""
+
+    now: float
+    """On the monotonic hand; ``at`` is what is printed."""
+    at: float
+    peak_bytes: int | None
+    """The most memory that was measured until then."""
+
+
 def report(
-    record: Record,
-    verdict: Failure | None,
-    config: SimulatorConfig,
-    *,
-    peak_bytes: int | None,
-    now: float,
-    at: float,
+    record: Record, verdict: Failure | None, config: SimulatorConfig, moment: Moment
 ) -> Report:
-    """What platform.report says of an invocation that is over now."""
-    duration = _ms(record.charged_from or record.dispatched, now)
+    """What platform.report says of an invocation that is over."""
+    duration = _ms(record.charged_from or record.dispatched, moment.now)
     if verdict and verdict.error_type == TIMED_OUT:
         duration = max(duration, record.timeout * 1000)
     # To the microsecond, which is what is told: a whole number must not be billed as one more.
     billed = round(duration + (record.init_ms or record.restore_ms or 0.0), 3)
     return Report(
-        time=at,
+        time=moment.at,
         request_id=record.request_id,
         trace_id=record.invocation.trace_id,
         segment_id=record.segment_id,
@@ -58,11 +76,11 @@ def report(
         duration_ms=duration,
         billed_duration_ms=max(1, math.ceil(billed)),
         memory_size_mb=config.memory_size_mb,
-        max_memory_used_mb=_memory_used_mb(verdict, config, peak_bytes),
+        max_memory_used_mb=_memory_used_mb(verdict, config, moment.peak_bytes),
         init_duration_ms=record.init_ms,
         restore_duration_ms=record.restore_ms,
         billed_restore_duration_ms=_billed(record.restore_ms),
-        spans=_extension_spans(record, now) or _managed_spans(record, config),
+        spans=_extension_spans(record, moment.now) or _managed_spans(record, config),
     )
 
 

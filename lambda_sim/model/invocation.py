@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Self
@@ -15,6 +14,7 @@ import attrs
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.model import checks, protocol
 from lambda_sim.model.identifiers import RequestId, new_id, new_trace_id
+from lambda_sim.model.late import Late
 
 __all__ = [
     "Invocation",
@@ -266,25 +266,8 @@ class InvocationError:
         )
 
 
-class LateText:
-    """Text that is made when it is first read: few read the log of an invocation that went well."""
-
-    __slots__ = ("_make", "_text")
-
-    def __init__(self, make: Callable[[], str]) -> None:
-        self._make: Callable[[], str] | None = make
-        self._text = ""
-
-    def __str__(self) -> str:
-        make = self._make
-        if make is not None:
-            self._text = make()
-            self._make = None  # and what it was made from may go
-        return self._text
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Copied and pickled as plain text."""
-        return str, (str(self),)
+def _log_text(tail: str | Late[str]) -> str:
+    return tail if isinstance(tail, str) else tail()
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -302,12 +285,12 @@ class InvocationState:
     response: InvocationResponse | None = None
     error: InvocationError | None = None
     is_cold: bool = False
-    _log_tail: str | LateText = attrs.field(default="", repr=False, eq=str)
+    _log_tail: str | Late[str] = attrs.field(default="", repr=False, eq=_log_text)
 
     @property
     def log_tail(self) -> str:
         """The last 4 KB of this invocation's log lines, as ``LogType=Tail`` returns them."""
-        return str(self._log_tail)
+        return _log_text(self._log_tail)
 
     @property
     def request_id(self) -> RequestId:
