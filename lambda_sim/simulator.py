@@ -627,8 +627,10 @@ class Simulator:
     def _complete(
         self, record: Record, deadline: Deadline, timeout: float | None
     ) -> InvocationState:
-        with self._evidence(timeout):
+        try:
             self._environment.wait_for_answer(record, deadline)
+        except WaitTimeout as error:
+            raise self._with_evidence(error, timeout) from None
         return self._state(record)
 
     def _wait(
@@ -644,10 +646,13 @@ class Simulator:
         try:
             yield
         except WaitTimeout as error:
-            late = WaitTimeout(error.what, timeout)
-            for note in self.evidence():
-                late.add_note(note)
-            raise late from None
+            raise self._with_evidence(error, timeout) from None
+
+    def _with_evidence(self, error: WaitTimeout, timeout: float | None) -> WaitTimeout:
+        late = WaitTimeout(error.what, timeout)
+        for note in self.evidence():
+            late.add_note(note)
+        return late
 
 
 def _refuse_strangers(config_fields: Mapping[str, object]) -> None:

@@ -98,6 +98,7 @@ class Monitor:
         self.release = self._lock.release
         # Guarded by _lock, all of it:
         self._waiters: dict[Topic, _Waiters] = {}
+        self._spare: _Waiters | None = None  # for whoever waits next
         self._closed = False
         self._version = 0
 
@@ -173,13 +174,16 @@ class Monitor:
     def _sleep(self, topic: Topic, deadline: Deadline) -> None:
         waiters = self._waiters.get(topic)
         if waiters is None:
-            waiters = self._waiters[topic] = _Waiters(self._lock)
+            waiters = self._spare or _Waiters(self._lock)
+            self._spare = None
+            self._waiters[topic] = waiters
         waiters.count += 1
         try:
             deadline.clock.wait(waiters.condition, deadline.at)
         finally:
             waiters.count -= 1
             if not waiters.count:
+                self._spare = waiters
                 del self._waiters[topic]
 
 

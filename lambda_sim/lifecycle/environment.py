@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -29,6 +30,10 @@ ANSWER_GRACE = 0.1
 """Seconds in which a runtime that has answered is expected back in Next: whoever reads what was
 recorded waits so long for runtimeDone and report."""
 
+
+MEASURE_HOLDS = 0.0005
+"""Seconds for which memory that was measured is good enough for a report: filling as much as its
+last digit stands for, a megabyte, takes a process about as long."""
 
 DEATH_GRACE = 1.0
 """Seconds after which who was killed for its memory has taken the runtime with it, or will not."""
@@ -86,6 +91,7 @@ class ExecutionEnvironment:
         extensions: Collection[str] = (),
     ) -> None:
         self.gauges: Gauges = NoGauges()
+        self._measured_at = -math.inf
         self._clock = clock
         self._monitor = Monitor()
         # Guarded by _monitor, both:
@@ -253,7 +259,7 @@ class ExecutionEnvironment:
 
         :raises PollerGone: the runtime is killed for the memory it used, and answers no more.
         """
-        self._hear(flush=False)
+        self._hear_before_answer(record)
         while self.gauges.enforce_memory():  # much takes the kernel long to free
             self._await_death(record)
         with self as machine:
@@ -273,7 +279,7 @@ class ExecutionEnvironment:
 
     def fail(self, record: Record, failure: Failure) -> None:
         """Record that the invocation failed; the first answer wins."""
-        self._hear(flush=False)
+        self._hear_before_answer(record)
         with self as machine:
             # An upload that closing cut short is no answer.
             self._refuse_closed_locked()
@@ -473,8 +479,20 @@ class ExecutionEnvironment:
         except OSError as error:  # nothing that is only measured may lose what happened
             logger.warning("output could not be read: %s", error)
 
+    def _hear_before_answer(self, record: Record) -> None:
+        """The same before an answer, unless Next is early enough: whoever reads what was recorded
+        waits for that, where no extension may hold the report up."""
+        if record.had_extensions or self._machine.answer_ends_runtime_part:
+            self._hear(flush=False)
+
+    def measure_soon(self) -> None:
+        """Note how much memory was used, unless that was done just now. No lock held."""
+        if SYSTEM_CLOCK.monotonic() - self._measured_at > MEASURE_HOLDS:
+            self.measure()
+
     def measure(self) -> None:
         """Note how much memory was used until now. No lock held."""
+        self._measured_at = SYSTEM_CLOCK.monotonic()
         try:
             peak = self.gauges.peak_memory_bytes()
         except OSError as error:

@@ -95,6 +95,8 @@ class Machine:
         self.is_ended = False
         self.is_serial = config.rules.max_concurrency == 1 and not config.is_managed
         """Whether a runtime that asks for Next is done with all it had."""
+        self.answer_ends_runtime_part = config.rules.runtime_done_at_response or not self.is_serial
+        """Whether it is done with an invocation as soon as it has answered it."""
 
         self._clock = clock
         self._function_arn = config.function_arn
@@ -615,7 +617,7 @@ class Machine:
         self.outbox.changed(record.request_id, record.stream_topic)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
-        if self.rules.runtime_done_at_response or not self.is_serial:
+        if self.answer_ends_runtime_part:
             self._runtime_done(record)
 
     def _runtime_done(self, record: Record) -> None:

@@ -40,7 +40,7 @@ class RuntimeApi:
 
     def __init__(self, environment: ExecutionEnvironment, config: SimulatorConfig) -> None:
         self._environment = environment
-        self._accepted = rendering.ACCEPTED._replace(afterwards=environment.measure)
+        self._accepted = rendering.ACCEPTED._replace(afterwards=environment.measure_soon)
         self._has_snapshots = config.is_snap_start
         self._max_error = (
             protocol.MAX_REPORT_BYTES if config.is_managed else protocol.MAX_PAYLOAD_BYTES
