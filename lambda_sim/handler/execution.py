@@ -43,6 +43,7 @@ class Execution(Generic[SharedT]):
         self._event_type = handler.event_type
         self._codec: Codec = handler.codec or TypedCodec()
         self._shared: list[SharedT] = []  # none or one
+        self._region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         self._guard = DeadlineGuard(handler.margin, on_stuck=self._tell_stuck)
         self._on_stuck: OnStuck | None = None
         self._is_closed = False
@@ -131,7 +132,7 @@ class Execution(Generic[SharedT]):
             context=context,
             deadline=Deadline.from_ms(event.deadline_ms, margin=self.handler.margin),
             raw=event.body,
-            region=_region(context),
+            region=self._region or _region_of(context.invoked_function_arn),
         )
 
     def _decode(self, event: Event) -> Any:
@@ -189,7 +190,7 @@ def _to_bytes(chunk: object) -> bytes:
     raise Fault("Runtime.MarshalError", f"Unable to marshal response: {why}")
 
 
-def _region(context: LambdaContext) -> str:
-    """As Lambda says it, or else the function's ARN does."""
-    found = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return found or ((context.invoked_function_arn or "").split(":") + [""] * 4)[3]
+def _region_of(arn: str | None) -> str:
+    """The one in the function's name, for where no variable says it."""
+    parts = (arn or "").split(":")
+    return parts[3] if len(parts) > 3 else ""
