@@ -125,7 +125,7 @@ class _GuardedWork(Watch):
         if now >= self._stuck_at and not self._tell_it_is_stuck():
             return None
         if not self._target.is_handling():
-            self._target.interrupt(DeadlineExceeded)
+            self._target.interrupt(DeadlineExceeded, self)
         return min(now + max(self._guard.margin * AGAIN, SOONEST), self._stuck_at)
 
     def _begin(self, target: Target) -> None:

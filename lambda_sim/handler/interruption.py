@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from . import stacks
 
@@ -42,6 +42,13 @@ class Interruption(BaseException):
         return self._stack or stacks.of_traceback(self.__traceback__, also_last=True)
 
 
+class _Order(NamedTuple):
+    """What is to be raised, and which watch wants it."""
+
+    kind: type[Interruption]
+    by: object
+
+
 class Target:
     """A thread that may be interrupted: the current one, by ``Target.here()``.
 
@@ -53,12 +60,13 @@ class Target:
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.shields = 0
-        self._depth = 0
+        self._open: list[object] = []
         # Who is about to interrupt. They look at the shields after they are in this list, and the
         # thread looks at this list after it has put up a shield: so one of the two sees the other.
         self._knocking: list[object] = []
-        self._held: type[Interruption] | None = None
-        self._is_sent = False
+        self.held: _Order | None = None
+        """What came while the thread was shielded."""
+        self._sent: _Order | None = None
 
     @staticmethod
     def here() -> Target:
@@ -69,20 +77,37 @@ class Target:
             target = _threads.target = _MainThread() if by_signal else Target()
         return target
 
-    def open(self) -> None:
-        """From here on there is something to interrupt. The thread is shielded."""
-        self._depth += 1
-        if self._depth == 1:
+    def open(self, watch: object) -> None:
+        """From here on this watch may interrupt. The thread is shielded."""
+        if not self._open:
             self._prepare()
+        self._open.append(watch)
 
-    def close(self) -> None:
-        """End what the last ``open`` began. The thread is shielded and quiet."""
-        self._depth -= 1
-        self._held = None
-        if not self._depth:
+    def quiet(self) -> None:
+        """Settle, and hold what was sent and did not arrive yet. The thread is shielded."""
+        self.settle()
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            self._take_back(sent)
+
+    def close(self, watch: object) -> None:
+        """From here on this watch may not interrupt. The thread is shielded and quiet."""
+        self._open.remove(watch)
+        self.settle()
+        if self.held is not None and self.held.by is watch:
+            self.held = None
+        if not self._open:
             self._restore()
 
-    def interrupt(self, kind: type[Interruption]) -> None:
+    def settle(self) -> None:
+        """Wait until nobody is about to interrupt, and so until no interruption can come any more.
+
+        The thread has just put up a shield. What was sent before may be raised in here.
+        """
+        while self._knocking:
+            time.sleep(0)
+
+    def interrupt(self, kind: type[Interruption], by: object) -> None:
         """Raise this in the thread as soon as Python can; later, if it is shielded.
 
         Called from other threads.
@@ -90,34 +115,22 @@ class Target:
         knock = object()
         self._knocking.append(knock)
         try:
+            if by not in self._open:
+                return
+            order = _Order(kind, by)
             if self.shields:
-                self._held = kind
-            elif self._depth:
-                self._is_sent = True
-                self._send(kind)
+                self.held = order
+            else:
+                self._sent = order
+                self._send(order)
         finally:
             self._knocking.remove(knock)
 
-    def settle(self) -> None:
-        """Wait until nobody is about to interrupt, and so until no interruption can come any more.
-
-        The thread has just put up a shield. What was sent before is raised in here.
-        """
-        while self._knocking:
-            time.sleep(0)
-
-    def quiet(self) -> None:
-        """Settle, and take back what was sent and did not arrive."""
-        self.settle()
-        if self._is_sent:
-            self._is_sent = False
-            self._take_back()
-
     def raise_held(self) -> None:
-        """Raise what came while the thread was shielded, if anything did."""
-        kind, self._held = self._held, None
-        if kind is not None:
-            raise kind
+        """Raise what came meanwhile, if anything did. The thread is not shielded any more."""
+        order, self.held = self.held, None
+        if order is not None:
+            raise order.kind
 
     def frame(self) -> FrameType | None:
         """Where the thread is; None once it ended."""
@@ -139,12 +152,14 @@ class Target:
     def _restore(self) -> None:
         """Undo what ``_prepare`` did."""
 
-    def _send(self, kind: type[Interruption]) -> None:
+    def _send(self, order: _Order) -> None:
         # It comes when the thread runs Python code again, so not in the middle of a wait.
-        _set_async_exception(self.ident, kind)
+        _set_async_exception(self.ident, order.kind)
 
-    def _take_back(self) -> None:
+    def _take_back(self, sent: _Order) -> None:
+        # Whether it had arrived, nobody tells. If so, it was swallowed or is on its way out.
         _set_async_exception(self.ident, None)
+        self.held = self.held or sent
 
 
 class _MainThread(Target):
@@ -152,7 +167,7 @@ class _MainThread(Target):
 
     def __init__(self) -> None:
         super().__init__()
-        self._wanted: type[Interruption] | None = None
+        self._wanted: _Order | None = None
         self._theirs: Any = None
 
     def _prepare(self) -> None:
@@ -162,26 +177,26 @@ class _MainThread(Target):
         # None is a handler that was not set from Python, and can't be.
         signal.signal(SIGNAL, signal.SIG_DFL if self._theirs is None else self._theirs)
 
-    def _send(self, kind: type[Interruption]) -> None:
-        self._wanted = kind
+    def _send(self, order: _Order) -> None:
+        self._wanted = order
         signal.pthread_kill(self.ident, SIGNAL)
 
-    def _take_back(self) -> None:
+    def _take_back(self, sent: _Order) -> None:
         # The system hands a signal over at the end of the next call at the latest; then it meets
         # our handler, and not what will be in its place, which may be to end the process.
         os.getppid()
         self._wanted = None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        kind, self._wanted = self._wanted, None
-        if kind is None:
-            if callable(self._theirs) and not self._is_sent:
+        order, self._wanted = self._wanted, None
+        if order is None:
+            if callable(self._theirs) and self._sent is None:
                 self._theirs(number, frame)
         elif self.shields or (frame is not None and frame.f_globals is globals()):
             # Our own steps must not be torn apart.
-            self._held = kind
+            self.held = order
         else:
-            raise kind
+            raise order.kind
 
 
 class _Threads(threading.local):
@@ -231,14 +246,17 @@ class Watch(ABC):
         try:
             target.settle()
             self._outermost = _author_of(sys._getframe(1))
-            target.open()
+            target.open(self)
             try:
                 self._begin(target)
             except BaseException:
-                target.close()
+                target.close(self)
                 raise
         finally:
             target.shields -= 1
+        if (order := target.held) is not None and not target.shields:
+            self.__exit__(None, None, None)
+            raise order.kind
         return self
 
     def __exit__(
@@ -261,12 +279,15 @@ class Watch(ABC):
             self._outermost = None
             if isinstance(error, Interruption):
                 error.keep_stack()
+                target.held = None
             try:
                 self._end(error)
             finally:
-                target.close()
+                target.close(self)
         finally:
             target.shields -= 1
+        if error is None and not target.shields:
+            target.raise_held()
 
     def stack(self) -> list[str]:
         """Where the work is just now. Any thread may ask."""

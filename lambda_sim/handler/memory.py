@@ -120,7 +120,7 @@ class MemoryWatch(Watch):
             self._on_soft(used)
         self._is_warned = is_much
         if used >= self._hard_bytes and not self._target.is_handling():
-            self._target.interrupt(MemoryPressure.with_facts(used, self.limit_bytes))
+            self._target.interrupt(MemoryPressure.with_facts(used, self.limit_bytes), self)
         return now + self._interval
 
     def _begin(self, target: Target) -> None:
