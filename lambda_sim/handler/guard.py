@@ -25,7 +25,7 @@ AGAIN = 0.2
 """After so much of the margin, an error that was swallowed is raised again."""
 
 SOONEST = 0.005
-"""Seconds that work has in any case, before it is interrupted again, and before it is stuck."""
+"""Seconds between two looks at work whose time is over. It has as much before it is stuck."""
 
 _logger = logging.getLogger(__name__)
 
@@ -114,6 +114,7 @@ class _GuardedWork(Watch):
     def __init__(self, guard: DeadlineGuard, deadline: Deadline) -> None:
         self._guard = guard
         self._deadline = deadline
+        self._again_at = -math.inf
         self._stuck_at = math.inf
         # Guarded by the guard's monitor:
         self._is_over = False
@@ -124,9 +125,14 @@ class _GuardedWork(Watch):
         """Interrupt the work, again and again while it swallows that; say once that it is stuck."""
         if now >= self._stuck_at and not self._tell_it_is_stuck():
             return None
-        if not self._target.is_handling():
-            self._target.interrupt(DeadlineExceeded, self)
-        return min(now + max(self._guard.margin * AGAIN, SOONEST), self._stuck_at)
+        target = self._target
+        is_handling = target.is_handling()
+        if target.is_missed or (now >= self._again_at and not is_handling):
+            target.interrupt(DeadlineExceeded, self)
+            is_handling = True
+        if is_handling:
+            self._again_at = now + self._guard.margin * AGAIN
+        return min(now + SOONEST, self._stuck_at)
 
     def _begin(self, target: Target) -> None:
         guard = self._guard

@@ -126,6 +126,11 @@ class Target:
         finally:
             self._knocking.remove(knock)
 
+    @property
+    def is_missed(self) -> bool:
+        """Whether what was sent may be lost on a wait that began just then: send it again."""
+        return False
+
     def raise_held(self) -> None:
         """Raise what came meanwhile, if anything did. The thread is not shielded any more."""
         order, self.held = self.held, None
@@ -169,6 +174,10 @@ class _MainThread(Target):
         super().__init__()
         self._wanted: _Order | None = None
         self._theirs: Any = None
+
+    @property
+    def is_missed(self) -> bool:
+        return self._wanted is not None
 
     def _prepare(self) -> None:
         self._theirs = signal.signal(SIGNAL, self._on_signal)
