@@ -9,6 +9,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
+    ParamSpec,
     TypeVar,
     cast,
     get_args,
@@ -29,6 +30,8 @@ __all__ = ["FunctionHandler", "Handler", "lambda_handler"]
 SharedT = TypeVar("SharedT")
 EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Handler(ABC, Generic[SharedT, EventT, ResultT]):
@@ -85,12 +88,12 @@ class Handler(ABC, Generic[SharedT, EventT, ResultT]):
         return Any if declared is None else declared
 
 
-class FunctionHandler(Handler[None, Any, Any]):
+class FunctionHandler(Handler[None, Any, Any], Generic[P, R]):
     """A plain function as a handler; ``lambda_handler`` makes it. A call goes to the function."""
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[P, R],
         *,
         event: Any = None,
         codec: Codec | None = None,
@@ -105,16 +108,17 @@ class FunctionHandler(Handler[None, Any, Any]):
         self.__name__ = getattr(function, "__name__", repr(function))
         self.__wrapped__ = function
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
         return self.function(*arguments, **named)
 
     def __repr__(self) -> str:
         return f"<lambda_handler {self.__name__}>"
 
     def run(self, shared: None, invocation: Invocation[Any]) -> Any:
+        function: Callable[..., Any] = self.function
         if self._takes_invocation:
-            return self.function(invocation)
-        return self.function(invocation.event, invocation.context)
+            return function(invocation)
+        return function(invocation.event, invocation.context)
 
     @property
     def event_type(self) -> Any:
@@ -126,11 +130,11 @@ class FunctionHandler(Handler[None, Any, Any]):
 
 
 @overload
-def lambda_handler(function: Callable[..., Any], /) -> FunctionHandler: ...
+def lambda_handler(function: Callable[P, R], /) -> FunctionHandler[P, R]: ...
 @overload
 def lambda_handler(
     *, event: Any = None, codec: Codec | None = None, margin: float = Handler.margin
-) -> Callable[[Callable[..., Any]], FunctionHandler]: ...
+) -> Callable[[Callable[P, R]], FunctionHandler[P, R]]: ...
 def lambda_handler(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a handler of a function of ``(event, context)``, or of ``(invocation)``.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from types import UnionType
+from typing import Any, Union
 
-from cattrs import AttributeValidationNote, IterableValidationNote
+from cattrs import AttributeValidationNote, BaseValidationError, IterableValidationNote
 
 from lambda_sim.handler.validation import MISSING, EventValidationError, described
 
-from .words import in_words
+from .words import in_words, origin_of
 
 __all__ = ["explain"]
 
@@ -23,17 +24,18 @@ def explain(error: Exception, value: Any, as_type: Any) -> EventValidationError:
         for note in _notes(error):
             steps.append(note.name if isinstance(note, AttributeValidationNote) else note.index)
             as_type = note.type
-        if not isinstance(error, ExceptionGroup):
+        if not isinstance(error, BaseValidationError):
             break
-        error = error.exceptions[0]
-    if isinstance(error, EventValidationError):
+        as_type, error = error.cl, error.exceptions[0]
+    got = described(_at(value, steps))
+    is_union = origin_of(as_type) in (Union, UnionType)
+    if isinstance(error, EventValidationError) and (error.path or not is_union):
         return error.below(*steps)
-    got = _at(value, steps)
     # A validator's own words end where it begins to quote the value.
     words = str(error).partition(": ")[0].partition(" (")[0]
-    is_theirs = isinstance(error, ValueError) and words
-    expected = words if is_theirs else in_words(as_type)
-    return EventValidationError("", expected, described(got)).below(*steps)
+    is_validators = isinstance(error, ValueError) and words and not is_union
+    expected = words if is_validators else in_words(as_type)
+    return EventValidationError("", expected, got).below(*steps)
 
 
 def _notes(error: Exception) -> Iterator[Note]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Mapping, Set
+from contextvars import ContextVar
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -69,18 +70,18 @@ class _Shapes:
 
     def __init__(self, converter: Converter) -> None:
         self._converter = converter
-        self._asked: Any = None
+        self._aside: ContextVar[Any] = ContextVar("aside", default=None)  # each thread's own
         converter.register_structure_hook_factory(self._is_ours, self._checked)
 
     def _is_ours(self, kind: Any) -> bool:
-        if kind is self._asked:
-            self._asked = None
+        if kind is self._aside.get():
+            self._aside.set(None)
             return False
         return _shape(kind) is not None
 
     def _checked(self, kind: Any) -> Hook:
         shape, size = _shape(kind), _size(kind)
-        self._asked = kind
+        self._aside.set(kind)
         inner = self._converter.get_structure_hook(kind, cache_result=False)
 
         def hook(value: Any, _: Any) -> Any:

@@ -6,8 +6,10 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 import unittest
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -16,10 +18,12 @@ from typing import Any, Generic, Literal, NewType, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambda_sim.handler.codec import TypedCodec
 from lambda_sim.handler.validation import EventValidationError
-from tests.support import ROOT
+from tests.support import PATIENCE, ROOT
 
 T = TypeVar("T")
 Sku = NewType("Sku", str)
@@ -50,6 +54,17 @@ class Line:
 @attrs.frozen
 class Page(Generic[T]):
     items: list[T]
+
+
+@attrs.frozen
+class Cat:
+    kind: Literal["cat"]
+    lives: int
+
+
+@attrs.frozen
+class Dog:
+    kind: Literal["dog"]
 
 
 @dataclasses.dataclass
@@ -141,6 +156,25 @@ class TestReading(RecordTest):
         self.assertEqual(self.decode({"a": 1}, dict[str, int]), {"a": 1})
         self.assertIsNone(self.decode(None, Line | None))
 
+    def test_records_are_told_apart_by_a_literal(self) -> None:
+        self.assertEqual(self.decode({"kind": "dog"}, Cat | Dog), Dog("dog"))
+
+    def test_threads_that_begin_at_once_all_get_strict_readers(self) -> None:
+        @attrs.frozen
+        class Fresh:
+            lines: list[Line]
+            sizes: dict[str, Size]
+
+        def read(_: int) -> str:
+            barrier.wait(PATIENCE)
+            with self.assertRaises(EventValidationError) as caught:
+                self.decode({"lines": "abc", "sizes": {}}, Fresh)
+            return caught.exception.path
+
+        barrier = threading.Barrier(8)
+        with ThreadPoolExecutor(8) as threads:
+            self.assertEqual(set(threads.map(read, range(8))), {"lines"})
+
     def test_a_field_may_be_of_a_class_that_reads_itself(self) -> None:
         self.assertEqual(self.decode(SMALL | {"words": "to be"}, Order).words, ["to", "be"])
 
@@ -189,15 +223,15 @@ class TestRefusing(RecordTest):
         self.assert_refused(SMALL | {"tags": "abc"}, "tags", "an array")
         self.assert_refused(SMALL | {"parts": {"a": 1}}, "parts", "an array")
         self.assert_refused(SMALL | {"by_name": []}, "by_name", "an object")
-        self.assert_refused(SMALL | {"gift": 5}, "gift", "an object (Line)")
+        self.assert_refused(SMALL | {"gift": 5}, "gift", "an object (Line) or null")
         self.assert_refused([], "", "an object (Order)")
         self.assert_refused(SMALL | {"pair": [1]}, "pair", "an array of 2")
 
     def test_texts_that_stand_for_something_are_read(self) -> None:
-        self.assert_refused(SMALL | {"at": "today"}, "at", "a time in ISO 8601")
-        self.assert_refused(SMALL | {"day": "today"}, "day", "a date in ISO 8601")
+        self.assert_refused(SMALL | {"at": "today"}, "at", "a time in ISO 8601 or null")
+        self.assert_refused(SMALL | {"day": "today"}, "day", "a date in ISO 8601 or null")
         self.assert_refused(SMALL | {"photo": "???"}, "photo", "text in base64")
-        self.assert_refused(SMALL | {"key": "x"}, "key", "a UUID")
+        self.assert_refused(SMALL | {"key": "x"}, "key", "a UUID or null")
         self.assert_refused(SMALL | {"price": "x"}, "price", "a number, or one as text")
 
     def test_choices_are_listed(self) -> None:
@@ -205,9 +239,46 @@ class TestRefusing(RecordTest):
         self.assert_refused(SMALL | {"color": True}, "color", "one of 'red', 1")
         self.assert_refused(SMALL | {"level": "high"}, "level", "one of 'low', 1")
 
+    def test_what_is_none_of_several_gets_to_hear_of_all(self) -> None:
+        pets = "an object (Cat) or an object (Dog)"
+        self.assert_refused({"kind": "cow"}, "", pets, Cat | Dog)
+        self.assert_refused([5], "[0]", pets, list[Cat | Dog])
+        self.assert_refused({"kind": "cat"}, "lives", "an integer", Cat | Dog)
+        self.assert_refused("x", "", "an integer or an array", int | list[int])
+
     def test_a_validator_says_its_rule_and_not_the_value(self) -> None:
         line = {"sku": "a", "count": -271828}
         self.assert_refused(SMALL | {"gift": line}, "gift", "'count' must be >= 1")
+
+
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4)
+    | st.sampled_from(["red", "low", "2026-01-02", "aGk="])
+)
+_KEYS = st.sampled_from(["id", "lines", "sku", "count", "width", "kind"]) | st.text(max_size=3)
+_JSON = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner), max_leaves=6
+)
+_SPOILT = st.dictionaries(st.sampled_from(sorted(WHOLE)), _JSON, max_size=3).map(WHOLE.__or__)
+
+
+class TestAnything(RecordTest):
+    @settings(max_examples=300, deadline=None, derandomize=True)
+    @given(
+        _JSON | _SPOILT, st.sampled_from([Order, list[Order], Cat | Dog | None, str | list[int]])
+    )
+    def test_any_json_is_either_read_and_can_be_written_or_refused(
+        self, value: Any, kind: Any
+    ) -> None:
+        try:
+            found = self.decode(value, kind)
+        except EventValidationError:
+            return
+        self.assertEqual(self.decode(json.loads(self.codec.encode(found)), kind), found)
 
 
 class TestWithoutCattrs(unittest.TestCase):
