@@ -10,7 +10,7 @@ from typing import Any, ForwardRef, TypeVar, get_args, get_origin, get_type_hint
 
 from lambda_sim.errors import ConfigurationError
 
-__all__ = ["annotation", "generic_arguments", "parameters"]
+__all__ = ["annotation", "generic_arguments", "parameters", "refuse_async"]
 
 
 def generic_arguments(kind: type, base: type) -> tuple[Any, ...]:
@@ -24,6 +24,16 @@ def generic_arguments(kind: type, base: type) -> tuple[Any, ...]:
         None if isinstance(found, TypeVar) else _resolve(found, names, kind.__qualname__)
         for found in _filled(kind, base)
     )
+
+
+def refuse_async(function: Callable[..., Any]) -> None:
+    """Nobody would await it.
+
+    :raises ConfigurationError: the function is a coroutine or an asynchronous generator.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        where = getattr(function, "__qualname__", repr(function))
+        raise ConfigurationError(where, "async def", "def; asyncio.run() may be called inside")
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

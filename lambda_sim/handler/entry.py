@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import signal
 import sys
@@ -49,7 +50,13 @@ def serve(handler: Handler[Any, Any, Any], *, runtime_api: str | None = None) ->
     AWS: *Building a custom runtime for AWS Lambda*.
     """
     with RuntimeClient(runtime_api) as client:
-        return live(lambda: Execution(handler), client, start_logging(os.environ))
+        log = start_logging(os.environ)
+        try:
+            return live(lambda: Execution(handler), client, log)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            logging.getLogger().removeHandler(log)
 
 
 def as_entrypoint(handler: Handler[Any, Any, Any]) -> EntryPoint:
@@ -107,7 +114,8 @@ class EntryPoint:
         finally:
             self._is_busy = False
             if self._is_told:
-                self._end()
+                # The result is yet to be posted; what ends the process then is Lambda.
+                self._let_go()
         if isinstance(outcome, Failure):
             raise _as_reported(outcome)
         is_json = outcome.content_type == "application/json"
@@ -134,16 +142,17 @@ class EntryPoint:
             self._theirs = signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        if self._is_told:
+            return
         self._is_told = True
         if not self._is_busy:
-            self._end()
+            self._let_go()
+            signal.raise_signal(number)
 
-    def _end(self) -> None:
-        """Tear down, and let SIGTERM do what it would have done without us."""
-        self._is_busy = True  # a second one waits
+    def _let_go(self) -> None:
+        """Tear down, and leave SIGTERM to whom it was before us."""
         tear_down(self.execution)
         signal.signal(signal.SIGTERM, self._theirs or signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTERM)
 
 
 def _event(event: Any, context: LambdaContext) -> Event:
@@ -170,7 +179,7 @@ def _context(told: Any) -> LambdaContext:
         return told
     context = LambdaContext(
         getattr(told, "aws_request_id", ""),
-        None,
+        {"w3c": _told_by(told, "w3c")},
         None,
         _deadline_ms(told),
         getattr(told, "invoked_function_arn", None),
@@ -186,8 +195,14 @@ def _deadline_ms(told: Any) -> int:
     exact = getattr(told, "_epoch_deadline_time_in_ms", None)
     if isinstance(exact, int):
         return exact
-    left = getattr(told, "get_remaining_time_in_millis", None)
-    return int(time.time() * 1000) + (LONGEST_MS if left is None else int(left()))
+    left = _told_by(told, "get_remaining_time_in_millis")
+    return int(time.time() * 1000) + (LONGEST_MS if left is None else int(left))
+
+
+def _told_by(context: Any, name: str) -> Any:
+    """What a method says, if there is one."""
+    method = getattr(context, name, None)
+    return method() if callable(method) else None
 
 
 def _as_reported(failure: Failure) -> Exception:

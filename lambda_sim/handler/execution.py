@@ -13,6 +13,7 @@ from .client import Event
 from .codec import Codec, TypedCodec
 from .context import LambdaContext
 from .deadline import Deadline, DeadlineExceeded
+from .declared import refuse_async
 from .failure import ErrorReport, Fault
 from .guard import DeadlineGuard
 from .interruption import Interruption
@@ -35,10 +36,11 @@ class Execution(Generic[SharedT]):
 
     ``with Execution(handler) as execution:`` sets up and tears down.
 
-    :raises ConfigurationError: the handler's event type can't be found.
+    :raises ConfigurationError: the handler's event type can't be found, or its ``run`` is async.
     """
 
     def __init__(self, handler: Handler[SharedT, Any, Any]) -> None:
+        refuse_async(handler.run)
         self.handler = handler
         self._event_type = handler.event_type
         self._codec: Codec = handler.codec or TypedCodec()
@@ -136,7 +138,7 @@ class Execution(Generic[SharedT]):
         )
 
     def _decode(self, event: Event) -> Any:
-        if self._event_type is Any and not is_json(event):
+        if self._event_type is Any and self.handler.codec is None and not is_json(event):
             return event.body
         return self._codec.decode(event.body, self._event_type)
 

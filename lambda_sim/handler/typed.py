@@ -19,7 +19,7 @@ from typing import (
 
 from lambda_sim.errors import ConfigurationError
 
-from .declared import annotation, generic_arguments, parameters
+from .declared import annotation, generic_arguments, parameters, refuse_async
 
 if TYPE_CHECKING:
     from .codec import Codec
@@ -99,6 +99,7 @@ class FunctionHandler(Handler[None, Any, Any], Generic[P, R]):
         codec: Codec | None = None,
         margin: float = Handler.margin,
     ) -> None:
+        refuse_async(function)
         self.function = function
         self.codec = codec
         self.margin = margin

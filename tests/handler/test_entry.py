@@ -50,6 +50,9 @@ class FakeContext:
     invoked_function_arn = "arn:aws:lambda:eu-north-1:123456789012:function:f"
     client_context = "theirs"
 
+    def w3c(self) -> dict[str, str]:
+        return {"traceparent": "00-a-b-01"}
+
     def get_remaining_time_in_millis(self) -> int:
         return 5000
 
@@ -99,16 +102,13 @@ class TestEntryPoint(unittest.TestCase):
         def handler(invocation: Invocation[Any]) -> Any:
             context = invocation.context
             assert 4000 < invocation.remaining_ms() <= 5000
-            return [
-                context.aws_request_id,
-                context.client_context,
-                invocation.region,
-                str(context.identity),
-            ]
+            told = [context.aws_request_id, context.client_context, context.w3c()]
+            return [*told, invocation.region, str(context.identity)]
 
         told = self.entry(handler)({}, FakeContext())
-        self.assertEqual(told[:3], ["1", "theirs", "eu-north-1"])
-        self.assertIn("cognito_identity_id=None", told[3])
+        w3c = {"traceparent": "00-a-b-01"}
+        self.assertEqual(told[:4], ["1", "theirs", w3c, "eu-north-1"])
+        self.assertIn("cognito_identity_id=None", told[4])
 
     def test_our_own_context_is_handed_on_as_it_is(self) -> None:
         context = make_invocation({}).context

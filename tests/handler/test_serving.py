@@ -137,9 +137,9 @@ class TestOfInstances(ServingTest):
         self.assertEqual(simulator.invoke(["c"]).response.body, b"c")
 
 
-class TestEnding(ServingTest):
+class TestSigterm(ServingTest):
     def test_an_invocation_at_work_is_answered_before_sigterm_tears_down(self) -> None:
-        simulator = self.started({"max_concurrency": 1})
+        simulator = self.started()
         with tempfile.TemporaryDirectory() as folder:
             fifo = Path(folder) / "fifo"
             os.mkfifo(fifo)
@@ -158,6 +158,13 @@ class TestEnding(ServingTest):
         self.assertEqual(state.response.payload, ["a"])
         simulator.wait_for(lambda: "teardown a" in self.said(simulator), PATIENCE)
 
+
+@unittest.skipUnless(find_spec("awslambdaric"), "awslambdaric is not installed")
+class TestSigtermUnderAwslambdaric(TestSigterm):
+    client = ("-m", "awslambdaric", "typed.entry")
+
+
+class TestWorkers(ServingTest):
     def test_each_worker_sets_up_and_tears_down_for_itself(self) -> None:
         simulator = self.started({"max_concurrency": 2})
         simulator.wait_for_parked(2, PATIENCE)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from lambda_sim.errors import ConfigurationError
-from lambda_sim.handler import Handler, Invocation, lambda_handler
+from lambda_sim.handler import Execution, Handler, Invocation, lambda_handler
 from tests.handler.doubles import make_invocation
 
 T = TypeVar("T")
@@ -153,6 +153,17 @@ class TestFunctions(unittest.TestCase):
             return f"{greeting} {event} {context.aws_request_id}"
 
         self.assertEqual(handler.run(None, make_invocation("Ada", request_id="1")), "hi Ada 1")
+
+    def test_what_somebody_would_have_to_await_is_refused(self) -> None:
+        async def handler(event: Any, context: Any) -> None: ...
+
+        class Late(Handler[None, Any, None]):
+            async def run(self, shared: None, invocation: Invocation[Any]) -> None: ...  # type: ignore[override]
+
+        with self.assertRaisesRegex(ConfigurationError, r"handler: got 'async def'"):
+            lambda_handler(handler)
+        with self.assertRaisesRegex(ConfigurationError, r"Late.run: got 'async def'"):
+            Execution(Late())
 
     def test_other_functions_are_refused(self) -> None:
         with self.assertRaisesRegex(ConfigurationError, r"\(event, context\) or of \(invocation\)"):
