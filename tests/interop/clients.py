@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +25,8 @@ class Client:
     program: Program
     command: Sequence[str | Path]
     """Its first word is a file of the program if it is a path."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What it needs beside Lambda's own variables."""
     module: str | None = None
     """The module of Python that it is."""
 
@@ -64,7 +66,7 @@ class Client:
         return ProcessConfig(
             [self.program.folder / first if isinstance(first, Path) else first, *rest],
             ProcessRole.RUNTIME,
-            env={"WORK": str(work), **env},
+            env={"WORK": str(work), **self.env, **env},
             cwd=self.program.folder,
             inherit_stdio=False,
         )
@@ -97,6 +99,8 @@ EMBEDDED = Client(
 NODE = Client(
     program=PROGRAMS["node"],
     command=["node", "node_modules/aws-lambda-ric/index.mjs"],
+    # With several workers each poll keeps one thread of libuv's; the function needs some, too.
+    env={"UV_THREADPOOL_SIZE": "16"},
     line=rf"{RIC_TIME}\t<id>\tINFO\tto do: echo",
     error=("RangeError", "as asked"),
     error_keys=frozenset({"errorType", "errorMessage", "trace"}),

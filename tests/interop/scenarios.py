@@ -50,9 +50,9 @@ class InteropTest(SimulatorTest):
         runtime = client.runtime(self.folder, env or {})
         return self.start(runtime=runtime, **{**defaults, **config})
 
-    def gate(self) -> Path:
+    def gate(self, name: str = "gate") -> Path:
         """A FIFO: who reads it waits until the test opens it."""
-        path = self.folder / "gate"
+        path = self.folder / name
         os.mkfifo(path)
         return path
 
@@ -201,30 +201,3 @@ class Scenarios(InteropTest):
 
     def was_asked(self, simulator: Simulator) -> bool:
         return any(line.endswith("asked to end") for line in self.printed(simulator))
-
-
-class StreamingScenarios(Scenarios):
-    """And one that sends its response in pieces."""
-
-    def stream(self, *, fail: bool = False) -> tuple[Simulator, Path, Any]:
-        """A stream whose first half is on its way; its second waits for the gate."""
-        simulator = self.run_client(handler=self.client.stream_handler)
-        gate = self.gate()
-        event = {"do": "stream", "gate": str(gate), "fail": fail}
-        return simulator, gate, simulator.invoke_stream(event, timeout=PATIENCE)
-
-    def begin(self, stream: Any) -> bytes:
-        """What came until the first half was there."""
-        got = b""
-        while not got.endswith(b"first, "):
-            got += next(stream)
-        return got
-
-    def test_a_stream_arrives_as_it_is_written(self) -> None:
-        simulator, gate, stream = self.stream()
-        begun = self.begin(stream) if self.client.is_streamed else b""
-        self.open_gate(simulator, gate)
-        expected = self.client.prelude + b"first, second"
-        self.assertEqual(begun + b"".join(stream), expected)
-        self.assertIs(stream.state.status, InvocationStatus.SUCCESS)
-        self.assertEqual(stream.state.response.content_type, self.client.stream_type)

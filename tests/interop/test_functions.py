@@ -5,24 +5,28 @@ from __future__ import annotations
 import unittest
 
 from lambda_sim import InvocationStatus
-from tests.interop import clients, scenarios
+from tests.interop import clients, optional_scenarios
 
 
-class EmbeddedTest(scenarios.Scenarios):
+class EmbeddedTest(optional_scenarios.ConcurrentScenarios):
     """The yardstick: our own client."""
 
     client = clients.EMBEDDED
 
 
-class PythonTest(scenarios.Scenarios):
+class PythonTest(optional_scenarios.ConcurrentScenarios):
     client = clients.PYTHON
 
 
-class JavaTest(scenarios.Scenarios):
+class JavaTest(optional_scenarios.ConcurrentScenarios, optional_scenarios.SnapStartScenarios):
     client = clients.JAVA
+    # What the hook threw is suppressed within.
+    before_error = ("com.amazonaws.services.lambda.crac.CheckpointException",) * 2
+    before_error_type = "Runtime.BeforeCheckpointError"
+    after_error = ("com.amazonaws.services.lambda.crac.RestoreException",) * 2
 
 
-class NodeTest(scenarios.StreamingScenarios):
+class NodeTest(optional_scenarios.StreamingScenarios, optional_scenarios.ConcurrentScenarios):
     client = clients.NODE
 
     def test_a_stream_that_breaks_off_says_why_in_its_trailers(self) -> None:
@@ -34,7 +38,7 @@ class NodeTest(scenarios.StreamingScenarios):
         self.assertEqual((error.error_type, error.error_message), self.client.error)
 
 
-class GoTest(scenarios.StreamingScenarios):
+class GoTest(optional_scenarios.StreamingScenarios, optional_scenarios.ConcurrentScenarios):
     client = clients.GO
 
     def test_a_reader_that_fails_says_why_in_its_trailers(self) -> None:
@@ -53,8 +57,15 @@ class GoTest(scenarios.StreamingScenarios):
         self.assertEqual(self.inits(simulator), 2)
 
 
-class RustTest(scenarios.StreamingScenarios):
+class RustTest(
+    optional_scenarios.StreamingScenarios,
+    optional_scenarios.ConcurrentScenarios,
+    optional_scenarios.SnapStartScenarios,
+):
     client = clients.RUST
+    before_error = (clients.RUST.error[0], "before snapshot failed")
+    before_error_type = "Runtime.InitError"
+    after_error = (clients.RUST.error[0], "after restore failed")
 
     def test_a_stream_that_breaks_off_says_so_in_its_bytes(self) -> None:
         """Its trailers are text in one more chunk, so nobody sees an error."""
@@ -73,7 +84,7 @@ class RustTest(scenarios.StreamingScenarios):
         self.assertEqual(self.inits(simulator), 1)
 
 
-class BashTest(scenarios.StreamingScenarios):
+class BashTest(optional_scenarios.StreamingScenarios):
     client = clients.BASH
 
 

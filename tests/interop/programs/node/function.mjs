@@ -21,6 +21,10 @@ export const handler = async (event, context) => {
         left: context.getRemainingTimeInMillis(),
         trace: process.env._X_AMZN_TRACE_ID,
       };
+    case "meet": {
+      const read = await readFile(event.gate, "utf8");
+      return { id: context.awsRequestId, read };
+    }
     case "fail":
       throw new RangeError("as asked");
     case "crash":

@@ -48,6 +48,12 @@ func halves(gate string, fail bool) io.Reader {
 	return reader(io.MultiReader(strings.NewReader("first, "), reader(second)).Read)
 }
 
+func meet(ctx context.Context, gate string) (any, error) {
+	about, _ := lambdacontext.FromContext(ctx)
+	read, err := os.ReadFile(gate)
+	return map[string]any{"id": about.AwsRequestID, "read": string(read)}, err
+}
+
 func handler(ctx context.Context, event map[string]any) (any, error) {
 	log.Printf("to do: %s", event["do"])
 	switch event["do"] {
@@ -55,6 +61,8 @@ func handler(ctx context.Context, event map[string]any) (any, error) {
 		return event, nil
 	case "tell":
 		return tell(ctx), nil
+	case "meet":
+		return meet(ctx, event["gate"].(string))
 	case "fail":
 		return nil, &asked{}
 	case "panic":

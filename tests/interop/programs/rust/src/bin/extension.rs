@@ -1,8 +1,8 @@
 //! An extension on lambda-extension: prints each event, and all telemetry that it is sent.
 
 use lambda_extension::{
-    service_fn, Error, Extension, LambdaEvent, LambdaTelemetry, LogBuffering, NextEvent,
-    SharedService,
+    service_fn, Error, Extension, LambdaEvent, LambdaLog, LambdaLogRecord, LambdaTelemetry,
+    LogBuffering, NextEvent, SharedService,
 };
 use serde_json::Value;
 use std::env;
@@ -22,8 +22,22 @@ async fn event(event: LambdaEvent) -> Result<(), Error> {
 
 async fn telemetry(batch: Vec<LambdaTelemetry>) -> Result<(), Error> {
     for one in batch {
-        let told: Value = serde_json::to_value(&one)?;
-        println!("{} {}", told["type"].as_str().unwrap_or_default(), told["record"]);
+        let told = serde_json::to_value(&one)?;
+        println!(
+            "{} {}",
+            told["type"].as_str().unwrap_or_default(),
+            told["record"]
+        );
+    }
+    Ok(())
+}
+
+/// The same of what the function wrote, from the Logs API.
+async fn logs(batch: Vec<LambdaLog>) -> Result<(), Error> {
+    for one in batch {
+        if let LambdaLogRecord::Function(line) = one.record {
+            println!("function {}", Value::from(line));
+        }
     }
     Ok(())
 }
@@ -31,11 +45,27 @@ async fn telemetry(batch: Vec<LambdaTelemetry>) -> Result<(), Error> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let port = env::var("PORT")?.parse()?;
-    Extension::new()
+    let wanted = env::var("TYPES").unwrap_or("platform,function".into());
+    let types: Vec<&str> = wanted.split(',').collect();
+    let buffering = LogBuffering {
+        timeout_ms: 25,
+        ..Default::default()
+    };
+    let extension = Extension::new()
         .with_extension_name("rust-extension")
-        .with_events_processor(service_fn(event))
-        .with_telemetry_types(&["platform", "function"])
-        .with_telemetry_buffering(LogBuffering { timeout_ms: 25, ..Default::default() })
+        .with_events_processor(service_fn(event));
+    if env::var("API").is_ok_and(|api| api == "logs") {
+        return extension
+            .with_log_types(&types)
+            .with_log_buffering(buffering)
+            .with_log_port_number(port)
+            .with_logs_processor(SharedService::new(service_fn(logs)))
+            .run()
+            .await;
+    }
+    extension
+        .with_telemetry_types(&types)
+        .with_telemetry_buffering(buffering)
         .with_telemetry_port_number(port)
         .with_telemetry_processor(SharedService::new(service_fn(telemetry)))
         .run()

@@ -2,11 +2,12 @@
 
 use lambda_runtime::streaming::{channel, Body};
 use lambda_runtime::{
-    run, service_fn, spawn_graceful_shutdown_handler, tracing, Error, FunctionResponse,
-    LambdaEvent, StreamResponse,
+    layers::TracingLayer, service_fn, spawn_graceful_shutdown_handler, tracing, BoxFuture, Error,
+    FunctionResponse, LambdaEvent, Runtime, SnapStartResource, StreamResponse,
 };
 use serde_json::{json, Value};
 use std::env;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 type Answer = FunctionResponse<Value, Body>;
@@ -19,6 +20,27 @@ impl std::error::Error for Asked {}
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("as asked")
+    }
+}
+
+/// What runs around a snapshot.
+struct Hooks;
+
+impl SnapStartResource for Hooks {
+    fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(hook("before snapshot"))
+    }
+
+    fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(hook("after restore"))
+    }
+}
+
+async fn hook(name: &str) -> Result<(), Error> {
+    println!("{name}");
+    match env::var("FAIL_HOOK") {
+        Ok(failing) if failing == name => Err(format!("{name} failed").into()),
+        _ => Ok(()),
     }
 }
 
@@ -54,6 +76,11 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Answer, Error> {
                 "trace": context.xray_trace_id,
             })
         }
+        "meet" => {
+            let gate = payload["gate"].as_str().unwrap_or_default();
+            let read = tokio::fs::read_to_string(gate).await?;
+            json!({"id": context.request_id, "read": read})
+        }
         "fail" => return Err(Box::new(Asked)),
         "panic" => panic!("as asked"),
         "crash" => std::process::exit(7),
@@ -75,5 +102,11 @@ async fn main() -> Result<(), Error> {
     }
     tracing::init_default_subscriber();
     spawn_graceful_shutdown_handler(|| async { println!("asked to end") }).await;
-    run(service_fn(handler)).await
+    let runtime = Runtime::new(service_fn(handler))
+        .layer(TracingLayer::new())
+        .register_snapstart_resource(Arc::new(Hooks));
+    if env::var_os("AWS_LAMBDA_MAX_CONCURRENCY").is_some() {
+        return runtime.run_concurrent().await;
+    }
+    runtime.run().await
 }
