@@ -15,6 +15,7 @@ from lambda_sim.sync import Deadline
 from lambda_sim.wire.answers import Answer, DateLine, SendFailed
 from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
 from lambda_sim.wire.incoming import Incoming, RequestRefused, timeout_option
+from lambda_sim.wire.pages import refuse_strangers
 from lambda_sim.wire.request_body import BodyError, RequestBody
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Connection:
         environ: dict[str, Any],
         date_line: DateLine,
         request_timeout: float,
+        refuses_strangers: bool,
     ) -> None:
         self.is_gone = False
         """Whether the peer was seen to hang up. Set before ``on_hangup`` is called.
@@ -72,6 +74,7 @@ class Connection:
         self._app = app
         self._date_line = date_line
         self._request_timeout = request_timeout
+        self._refuses_strangers = refuses_strangers
         self._incoming = Incoming(sock)
         self._seen: dict[bytes, Headers] = {}
         self._environ = environ | {
@@ -184,6 +187,8 @@ class Connection:
 
     def _understand(self, block: bytes) -> Headers:
         headers = parse_headers(block, self._environ)
+        if self._refuses_strangers:
+            refuse_strangers(headers.environ)
         if len(block) <= REMEMBERED_BYTES:
             if len(self._seen) >= REMEMBERED:
                 self._seen.clear()
@@ -202,7 +207,9 @@ class Connection:
                 with suppress(SendFailed):
                     answer.send_instead(error.status, "text/plain", f"{error}\n".encode())
         except BaseException:  # whatever it is, the client gets an answer
-            _LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            # As it was sent: decoded, a path may hold line breaks, and with them forged lines.
+            path = environ["RAW_URI"].partition("?")[0]
+            _LOG.exception("%s %s failed", environ["REQUEST_METHOD"], path)
             if not answer.is_begun:
                 with suppress(SendFailed):
                     answer.send_instead(

@@ -52,7 +52,6 @@ def parse_request_line(line: bytes) -> dict[str, str]:
     return environ
 
 
-@lru_cache(maxsize=512)
 def environ_key(name: str) -> str:
     """The environ's key for a header name; "" for one that is ignored.
 
@@ -67,6 +66,11 @@ def environ_key(name: str) -> str:
     return key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}"
 
 
+known_key = lru_cache(maxsize=512)(environ_key)
+LONGEST_KNOWN = 64
+"""Longer names are none that come again, and a megabyte of each would be kept."""
+
+
 def parse_fields(block: str) -> list[tuple[str, str, str]]:
     """Key, name and value of each line of headers or trailers."""
     fields = []
@@ -77,7 +81,7 @@ def parse_fields(block: str) -> list[tuple[str, str, str]]:
         name, colon, value = line.partition(":")
         if not colon:
             raise bad_request("a header line without a colon")
-        if key := environ_key(name):
+        if key := known_key(name) if len(name) <= LONGEST_KNOWN else environ_key(name):
             fields.append((key, name, value.strip(" \t")))
     return fields
 
@@ -108,13 +112,16 @@ def parse_headers(block: bytes, base: Mapping[str, Any]) -> Headers:
     :raises RequestRefused: malformed, or framing that two readers could understand differently.
     """
     environ = dict(base)
+    repeated: dict[str, list[str]] = {}
     for key, _, value in parse_fields(block.decode("latin-1")) if block else ():
         if key not in environ:
             environ[key] = value
         elif key not in ("CONTENT_LENGTH", "HTTP_HOST"):
-            environ[key] += f", {value}"
+            repeated.setdefault(key, [environ[key]]).append(value)
         elif environ[key] != value:
             raise bad_request(f"two different values of {key}")
+    # Joined at once: one that came two hundred thousand times would be copied as often.
+    environ |= {key: ", ".join(values) for key, values in repeated.items()}
     connection = [word.strip() for word in environ.get("HTTP_CONNECTION", "").lower().split(",")]
     expects = environ.get("HTTP_EXPECT", "").lower()
     if expects not in ("", "100-continue"):

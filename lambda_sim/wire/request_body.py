@@ -104,13 +104,18 @@ class RequestBody:
                 self._left = 0
                 self.is_over = True
                 return piece
-        pieces = []
         # The kernel fills the whole buffer, so one call does; after a timeout it hands over what
         # came, and only a call that gets nothing says that the body stalls.
+        first = self._piece(min(size, MOST), socket.MSG_WAITALL) if size > 0 else b""
+        size -= len(first)
+        if self.is_over or not first or size <= 0:
+            return first
+        # Not a list of pieces, which may be many millions of a byte or two.
+        whole = bytearray(first)
         while size > 0 and (piece := self._piece(min(size, MOST), socket.MSG_WAITALL)):
             size -= len(piece)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            whole += piece
+        return bytes(whole)
 
     def read_all(self, limit: int) -> bytes:
         """All that is left, unless that is more than ``limit`` bytes.

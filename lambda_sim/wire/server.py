@@ -18,6 +18,7 @@ from lambda_sim.sync import Deadline, Monitor, Worker
 from lambda_sim.wire.answers import DateLine
 from lambda_sim.wire.connection import Connection, HangUp
 from lambda_sim.wire.hangups import open_watch
+from lambda_sim.wire.pages import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -65,6 +66,7 @@ class WireServer:
         self._app = app
         self._date_line = DateLine()
         self._environ: dict[str, Any] = {}  # what every request's has in common
+        self._is_private = False  # bound to loopback, where strange pages have no business
         self._name = name
         self._host = host
         self._port = port
@@ -99,6 +101,7 @@ class WireServer:
                 undo.callback(self._watch.close)
                 host, port = self._listener.getsockname()[:2]
                 self._environ = _environ(host, port)
+                self._is_private = is_loopback(host)
                 self._acceptor = Worker(self._name, self._run).start()
             except (OSError, ValueError, RuntimeError) as error:
                 raise self._start_error(error) from error
@@ -240,6 +243,7 @@ class WireServer:
                 environ=self._environ,
                 date_line=self._date_line,
                 request_timeout=self._request_timeout,
+                refuses_strangers=self._is_private,
             )
         except OSError:
             sock.close()

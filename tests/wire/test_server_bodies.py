@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -92,6 +93,22 @@ class ReadingTest(BodyTest):
         client = self.connect(self.serve(echo))
         self.assertEqual(client.post(BIG).body, BIG)
         self.assertEqual(client.post(b"and on").body, b"and on")
+
+    def test_tiny_chunks_take_little_more_than_their_bytes(self) -> None:
+        """A list of them took some sixty bytes for each two."""
+
+        def read(body: Any) -> tuple[int, int]:
+            tracemalloc.start()
+            try:
+                return len(body.read()), tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+        client = self.reading(read)
+        client.send(CHUNKED + b"2\r\nab\r\n" * 50_000 + b"0\r\n\r\n")
+        size, peak = self.result()
+        self.assertEqual(size, 100_000)
+        self.assertLess(peak, 1_000_000)
 
 
 class ChunksTest(BodyTest):

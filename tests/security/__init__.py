@@ -1,0 +1,1 @@
+"""What docs/security.rst promises, held against sockets, processes and logs."""
