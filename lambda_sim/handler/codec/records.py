@@ -17,7 +17,8 @@ from cattrs.strategies import configure_union_passthrough
 from lambda_sim.handler.validation import EventValidationError, described
 
 from .faults import explain
-from .plain import is_a, simplify
+from .plain import is_a
+from .texts import simplify
 from .words import in_words, is_record, origin_of
 
 __all__ = ["structure", "unstructure"]

@@ -73,7 +73,9 @@ def _unstructured(value: Any) -> Any:
         return value.to_json()
     if hasattr(kind, "__attrs_attrs__") or hasattr(kind, "__dataclass_fields__"):
         return _records().unstructure(value)
-    return plain.simplify(value)
+    from .texts import simplify  # noqa: PLC0415 - likewise
+
+    return simplify(value)
 
 
 def _records() -> ModuleType:
