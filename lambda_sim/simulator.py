@@ -91,6 +91,7 @@ class Simulator:
         self._environment = ExecutionEnvironment(
             config, clock=clock, extensions=[one.name for one in self._extensions]
         )
+        self._runtime_api = RuntimeApi(self._environment, config)
         self._sandbox = LocalSandbox(
             on_line=self._on_line,
             on_exit=self._on_exit,
@@ -346,8 +347,11 @@ class Simulator:
         """
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
         self._require_started()
-        record = self._environment.enqueue(invocation)
-        return self._complete(record, self._patience(invocation, timeout), timeout)
+        deadline = self._patience(invocation, timeout)
+        record, lent = self._environment.enqueue_and_borrow(invocation)
+        if lent is not None:
+            self._runtime_api.hand_over(record, lent, deadline)
+        return self._complete(record, deadline, timeout)
 
     def invoke_stream(
         self, payload: Any | Invocation, *, timeout: float | None = None
@@ -559,7 +563,7 @@ class Simulator:
     def _routes(self) -> list[Any]:
         environment = self._environment
         return [
-            *RuntimeApi(environment, self.config).routes(),
+            *self._runtime_api.routes(),
             *self._credentials_routes(),
             *ExtensionsApi(environment, self.config).routes(),
             *TelemetryApi(environment, self.config).routes(),

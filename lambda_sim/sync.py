@@ -99,6 +99,7 @@ class Monitor:
         # Guarded by _lock, all of it:
         self._waiters: dict[Topic, _Waiters] = {}
         self._spare: _Waiters | None = None  # for whoever waits next
+        self._bells: dict[Topic, Callable[[], None]] = {}
         self._closed = False
         self._version = 0
 
@@ -137,6 +138,18 @@ class Monitor:
                 waiters[topic].condition.notify_all()
             if ANY in waiters:
                 waiters[ANY].condition.notify_all()
+        if self._bells:
+            for topic in topics.intersection(self._bells):
+                self._bells[topic]()
+
+    def add_bell(self, topic: Topic, ring: Callable[[], None]) -> None:
+        """Wake somebody, too, who sleeps on something else, and of whom there is one a topic. The
+        lock is held, also when it rings: it only wakes."""
+        self._bells[topic] = ring
+
+    def remove_bell(self, topic: Topic) -> None:
+        """Ring no more. The lock is held."""
+        self._bells.pop(topic, None)
 
     def close(self) -> None:
         """End every wait with ShuttingDown, now and from now on. The lock is held."""
@@ -144,19 +157,29 @@ class Monitor:
         self._version += 1
         for waiters in self._waiters.values():
             waiters.condition.notify_all()
+        for ring in self._bells.values():
+            ring()
 
     def wait_until(
-        self, topic: Topic, find: Callable[[], T | None], deadline: Deadline, *, what: str
+        self,
+        topic: Topic,
+        find: Callable[[], T | None],
+        deadline: Deadline,
+        *,
+        what: str,
+        ends_with_close: bool = True,
     ) -> T:
         """The one wait loop in the house. The lock is held on entry and on exit.
 
         What is already there is handed over first, also by a monitor that closed.
 
+        :param ends_with_close: False for what is waited for after the close, and soon comes.
+
         :raises WaitTimeout: the deadline passed and the answer was still None.
         :raises ShuttingDown: the owner closed first.
         """
         while (found := find()) is None:
-            if self._closed:
+            if self._closed and ends_with_close:
                 raise ShuttingDown(f"closed while waiting for {what}")
             if deadline.remaining() == 0.0:
                 raise WaitTimeout(what)

@@ -7,14 +7,20 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from lambda_sim.errors import InvocationNotFound, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import Machine
-from lambda_sim.lifecycle.registry import Extension, ExtensionStage, Notice, PollerGone
+from lambda_sim.lifecycle.registry import (
+    AnsweredElsewhere,
+    Extension,
+    ExtensionStage,
+    Notice,
+    PollerGone,
+)
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import RegisteredExtension
 from lambda_sim.model.invocation import Invocation
@@ -30,6 +36,9 @@ ANSWER_GRACE = 0.1
 """Seconds in which a runtime that has answered is expected back in Next: whoever reads what was
 recorded waits so long for runtimeDone and report."""
 
+
+LEAVING_TIME = 1.0
+"""Seconds in which a caller leaves a connection that he attends to, when all ends."""
 
 MEASURE_HOLDS = 0.0005
 """Seconds for which memory that was measured is good enough for a report: filling as much as its
@@ -52,6 +61,10 @@ class Poller(Protocol):
 
     def has_left_unread(self) -> bool:
         """Whether it closed before it had read all that was sent, as far as can be known."""
+
+    @property
+    def may_be_lent(self) -> bool:
+        """Whether another thread can attend to the connection while it waits."""
 
 
 class Gauges(Protocol):
@@ -140,6 +153,7 @@ class ExecutionEnvironment:
         """The runtime's Next: block until there is an invocation for it.
 
         :raises PollerGone: nobody waits for the answer any more.
+        :raises AnsweredElsewhere: a caller attended to it, or does, on his own thread.
         :raises InvalidStateTransition: the runtime may not ask now.
         :raises ShuttingDown: the environment closed.
         """
@@ -164,19 +178,46 @@ class ExecutionEnvironment:
     def _take_next_locked(self, poller: Poller) -> tuple[Record, bool]:
         machine = self._machine
         again = machine.runtime_asks(poller)
+        if poller.is_gone:
+            machine.runtime.leave(poller)
+            raise PollerGone
+        record = machine.take_invocation(poller, again=again)
+        if record is not None:
+            machine.runtime.leave(poller)
+            return record, False
+        if machine.runtime.park_lent(poller):
+            raise AnsweredElsewhere
+        machine.runtime.lendable = poller if poller.may_be_lent else None
+        return self._await_invocation_locked(poller, again=again), True
+
+    def _await_invocation_locked(self, poller: Poller, *, again: bool) -> Record:
+        machine = self._machine
 
         def find() -> Record | None:
+            if machine.runtime.is_lent(poller):
+                return None
             if poller.is_gone:
                 raise PollerGone
             return machine.take_invocation(poller, again=again)
 
         try:
-            record = find()
-            if record is not None:
-                return record, False
-            return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation"), True
+            return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
+        except ShuttingDown:
+            self._await_return_locked(poller)
+            raise
         finally:
             machine.runtime.leave(poller)
+
+    def _await_return_locked(self, poller: Poller) -> None:
+        """Before its thread closes a connection: whoever attends to it has to leave it first."""
+        with suppress(WaitTimeout):
+            self._monitor.wait_until(
+                Topic.RUNTIME_NEXT,
+                lambda: self._machine.runtime.lent is not poller or None,
+                Deadline.after(LEAVING_TIME),
+                what="the caller who attends to a connection",
+                ends_with_close=False,
+            )
 
     @contextmanager
     def _as_seen_alive(self, poller: Poller) -> Iterator[Machine]:
@@ -367,6 +408,34 @@ class ExecutionEnvironment:
         with self as machine:
             self._refuse_closed_locked()
             return machine.enqueue(invocation, is_streamed=is_streamed)
+
+    def enqueue_and_borrow(self, invocation: Invocation) -> tuple[Record, Poller | None]:
+        """Put an invocation in the queue, and borrow the poll that waits for it, if one does and
+        nobody else is concerned: its caller then attends to the runtime's connection himself, as
+        long as he waits. Two threads would have to wake each other for every answer.
+
+        :returns: the invocation, and the poll that :meth:`take_back` is to be called with.
+        """
+        with self as machine:
+            self._refuse_closed_locked()
+            record = machine.enqueue(invocation)
+            return record, cast("Poller | None", machine.lend(record))
+
+    def take_back(self, poller: Poller) -> None:
+        """Whoever borrowed a poll is done with it. Its own thread goes on with the connection."""
+        with self as machine:
+            machine.runtime.take_back(poller)
+
+    @contextmanager
+    def ringing(self, record: Record, ring: Callable[[], None]) -> Iterator[None]:
+        """Call ``ring``, under the lock, whenever an invocation's state may have changed."""
+        with self._monitor as monitor:
+            monitor.add_bell(record.request_id, ring)
+        try:
+            yield
+        finally:
+            with self._monitor as monitor:
+                monitor.remove_bell(record.request_id)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer. What comes after it is not waited for:

@@ -446,6 +446,16 @@ class Machine:
                 return record
         return None
 
+    def lend(self, record: Record) -> Poll | None:
+        """The poll that waits for an invocation, for its caller to attend to; None when others
+        are concerned, too."""
+        is_for_one = self.is_serial and record.stage is Stage.RUNNING and not record.is_delivered
+        poll = self.runtime.lend() if is_for_one else None
+        if poll is not None:
+            record.holder = poll
+            self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
+        return poll
+
     def give_back(self, record: Record, poll: Poll) -> None:
         """The invocation did not reach who was behind the poll: the next one gets it, unless
         another did already."""

@@ -35,6 +35,10 @@ class PollerGone(Exception):
     """Nobody is behind a poll any more: there is nobody to answer."""
 
 
+class AnsweredElsewhere(Exception):
+    """A poll that whoever asked for it need not answer: another thread does, or did."""
+
+
 @attrs.frozen(eq=False)
 class Notice:
     """An event on its way to one extension, and the invocation that INVOKE tells of."""

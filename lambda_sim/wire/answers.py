@@ -37,6 +37,10 @@ class Lines(str):
             raise ValueError("a line break within a header")
         return lines
 
+    def head(self, status: str, date: str, connection: str = "") -> bytes:
+        """A whole head, between its status and what the server adds."""
+        return f"HTTP/1.1 {status}\r\n{self}{date}{connection}\r\n".encode("latin-1")
+
     def parsed(self) -> list[tuple[str, str]]:
         pairs = (line.partition(": ") for line in self.split("\r\n")[:-1])
         return [(name, value) for name, _, value in pairs]
@@ -141,9 +145,9 @@ class Answer:
 
     def _send_ready(self, lines: Lines, data: bytes) -> None:
         """Send what needs no looking at: nearly all that is ever sent."""
-        head = f"HTTP/1.1 {self._status}\r\n{lines}{self._date_line()}{self._connection_line()}\r\n"
+        head = lines.head(self._status or "", self._date_line(), self._connection_line())
         self.is_begun = True
-        self._send(head.encode("latin-1"), data, b"")
+        self._send(head, data, b"")
         self.is_complete = True
 
     def send_instead(self, status: str, kind: str, data: bytes) -> None:

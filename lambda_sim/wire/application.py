@@ -11,11 +11,11 @@ from werkzeug.routing import Map, MapAdapter, Rule
 
 from lambda_sim.errors import ShuttingDown, WireError
 from lambda_sim.lifecycle.environment import Poller
-from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.lifecycle.registry import AnsweredElsewhere, PollerGone
 from lambda_sim.wire import bodies, rendering
 from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.rendering import Answer
-from lambda_sim.wire.server import Connection, HangUp
+from lambda_sim.wire.server import Connection, HangUp, Unanswered
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -61,6 +61,7 @@ class _Unseen:
     """A caller behind a server that does not show its connections."""
 
     is_gone = False
+    may_be_lent = False
 
     def is_connected(self) -> bool:
         return True
@@ -103,6 +104,8 @@ class Application:
             answer = self._answer(environ)
         except WireError as refusal:
             answer = rendering.refusal(refusal)
+        except AnsweredElsewhere as elsewhere:
+            raise Unanswered from elsewhere
         except (PollerGone, ShuttingDown) as end:
             if "lambda_sim.connection" in environ:
                 raise HangUp from end

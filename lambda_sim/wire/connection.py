@@ -7,12 +7,14 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lambda_sim.errors import LambdaSimError
 from lambda_sim.sync import Deadline
-from lambda_sim.wire.answers import Answer, DateLine, SendFailed
+from lambda_sim.wire.answers import Answer, DateLine, Lines, SendFailed
+from lambda_sim.wire.bell import CAN_RING, Bell
 from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
 from lambda_sim.wire.incoming import Incoming, RequestRefused, timeout_option
 from lambda_sim.wire.pages import refuse_strangers
@@ -44,6 +46,10 @@ class HangUp(LambdaSimError):
     """Raised by an application to close the connection with nothing sent."""
 
 
+class Unanswered(LambdaSimError):
+    """Raised by an application whose answer another thread sends, or sent: see ``attend``."""
+
+
 class Connection:
     """One client's socket, and the thread that answers it.
 
@@ -66,6 +72,8 @@ class Connection:
 
         A peer that only closed its sending side counts, too, though it may still read an answer.
         """
+        self.may_be_lent = False
+        """Whether another thread can answer what is asked just now, and attend to what follows."""
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -85,6 +93,10 @@ class Connection:
         }
         self._no_body = RequestBody(self._incoming, parse_headers(b"", {}))
         self._lingers = False
+        self._is_finished = False
+        """Whether nothing more is answered, though it was not the own thread who found out."""
+        self._is_attended = False
+        self._bell: Bell | None = None
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
@@ -135,7 +147,7 @@ class Connection:
     def serve(self) -> None:
         """Answer requests until one side has had enough. The socket stays open for its owner."""
         try:
-            while self._exchange():
+            while not self._is_finished and self._exchange():
                 pass
             if self._lingers:
                 self._linger()
@@ -145,6 +157,47 @@ class Connection:
             # The environs hold the connection, which holds them.
             self._seen.clear()
             self._environ = {}
+            if self._bell is not None:
+                self._bell.close()
+
+    @property
+    def bell(self) -> Bell:
+        """What ends the waits of whoever attends to the connection."""
+        if self._bell is None:
+            self._bell = Bell(self.socket)
+        return self._bell
+
+    def answer_lent(self, status: str, lines: Lines, data: bytes) -> None:
+        """Send the answer that this connection's own thread sleeps over: see ``attend``.
+
+        :raises SendFailed: it did not go out.
+        """
+        self.send(lines.head(status, self._date_line()), data, b"")
+
+    def attend(self, is_over: Callable[[], bool], deadline: Callable[[], Deadline]) -> None:
+        """Answer requests in the own thread's stead until something is over.
+
+        The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
+        afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
+
+        :param is_over: asked before each wait, and when ``bell`` rang.
+        :param deadline: asked as well; this ends when it has passed, too.
+        """
+        self._is_attended = True
+        try:
+            while not is_over():
+                until = deadline()
+                if self._incoming.has_more or self.bell.wait(until, is_over):
+                    if not self._exchange():
+                        self._is_finished = True
+                        return
+                elif until.remaining() == 0.0:
+                    return
+        except (OSError, SendFailed) as error:
+            _LOG.debug("%s: the connection broke: %s", self.peer, error)
+            self._is_finished = True
+        finally:
+            self._is_attended = False
 
     def take_no_more(self) -> None:
         """End after the answer that is under way. From any thread."""
@@ -172,6 +225,7 @@ class Connection:
                 headers = headers.for_1_0()
         except RequestRefused as error:
             return self._refuse(error.status, str(error))
+        self.may_be_lent = CAN_RING and keeps_alive and line["SERVER_PROTOCOL"] == "HTTP/1.1"
         environ = headers.environ | line
         body = self._no_body
         if headers.has_body:
@@ -200,13 +254,19 @@ class Connection:
         try:
             answer.run(self._app)
             return True
+        except Unanswered:
+            return True
         except (HangUp, SendFailed):
             pass
         except BodyError as error:
             if not answer.is_begun:
                 with suppress(SendFailed):
                     answer.send_instead(error.status, "text/plain", f"{error}\n".encode())
-        except BaseException:  # whatever it is, the client gets an answer
+        except BaseException as error:  # whatever it is, the client gets an answer
+            if self._is_attended and not isinstance(error, Exception):
+                # A signal of the caller's, meant for him; whatever it cut in two ends here.
+                self._is_finished = True
+                raise
             # As it was sent: decoded, a path may hold line breaks, and with them forged lines.
             path = environ["RAW_URI"].partition("?")[0]
             _LOG.exception("%s %s failed", environ["REQUEST_METHOD"], path)

@@ -55,6 +55,11 @@ class Incoming:
         self.at = 0
         self._seconds: float | None = None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was received that is not used yet."""
+        return self.at < len(self.data)
+
     def wait_at_most(self, seconds: float | None) -> None:
         """Let each recv from now on wait so long; None for ever."""
         if seconds != self._seconds:

@@ -12,8 +12,9 @@ from lambda_sim.wire.answers import Lines
 
 Headers = list[tuple[str, str]]
 
+OK = "200 OK"
 _REASONS = {
-    200: "200 OK",
+    200: OK,
     202: "202 Accepted",
     204: "204 No Content",
     400: "400 Bad Request",
@@ -51,8 +52,13 @@ def answer(
     undelivered: Callable[[], None] | None = None,
 ) -> Answer:
     """An answer with its content headers."""
+    return Answer(_REASONS[status], lines(body, content_type, headers), body, undelivered)
+
+
+def lines(body: bytes, content_type: str, headers: Iterable[tuple[str, str]]) -> Lines:
+    """A body's content headers, and others."""
     content = ("Content-Type", content_type), ("Content-Length", str(len(body)))
-    return Answer(_REASONS[status], Lines.of((*content, *headers)), body, undelivered)
+    return Lines.of((*content, *headers))
 
 
 def streamed(

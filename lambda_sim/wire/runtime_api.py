@@ -9,18 +9,22 @@ import base64
 import binascii
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import cast
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import failures
-from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment, Poller
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.model import protocol
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.identifiers import with_parent
+from lambda_sim.sync import Deadline
 from lambda_sim.wire import rendering
+from lambda_sim.wire.answers import Lines, SendFailed
 from lambda_sim.wire.application import Call, Route
+from lambda_sim.wire.connection import Connection
 from lambda_sim.wire.rendering import Answer, header_text
 
 INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
@@ -69,13 +73,40 @@ class RuntimeApi:
         """Blocks without limit: runtimes are told not to time it out."""
         poller = call.poller
         record = self._environment.next_invocation(poller)
-        return rendering.answer(
-            200,
+        return Answer(
+            rendering.OK,
+            _lines(record),
             record.invocation.body,
-            header_text(record.invocation.content_type),
-            _headers(record),
             lambda: self._environment.give_back(record, poller),
         )
+
+    def hand_over(self, record: Record, lent: Poller, deadline: Deadline) -> None:
+        """Give an invocation to the runtime on its caller's thread, and attend to the runtime's
+        connection until it asks for the next one, or there is nothing to wait for.
+
+        :param lent: what the environment lent for it; it has it back afterwards.
+        :param deadline: how long the caller waits.
+        """
+        environment = self._environment
+        connection = cast(Connection, lent)  # nobody else may be lent
+        grace: Deadline | None = None
+
+        def until() -> Deadline:
+            nonlocal grace
+            if record.is_complete and grace is None:
+                grace = Deadline.after(ANSWER_GRACE)
+            return grace or deadline
+
+        try:
+            if not connection.is_connected():
+                raise SendFailed
+            connection.answer_lent(rendering.OK, _lines(record), record.invocation.body)
+            with environment.ringing(record, connection.bell.ring):
+                connection.attend(lambda: record.runtime_done is not None, until)
+        except SendFailed:
+            environment.give_back(record, connection)
+        finally:
+            environment.take_back(connection)
 
     def response(self, call: Call) -> Answer:
         record = self._begin(call, Stage.RESPONDING)
@@ -150,6 +181,12 @@ class RuntimeApi:
         # It may have ended otherwise in the meantime: the first answer stands.
         with suppress(refusals.InvalidRequestId):
             self._environment.fail(record, failure)
+
+
+def _lines(record: Record) -> Lines:
+    """The headers that Next answers with."""
+    invocation = record.invocation
+    return rendering.lines(invocation.body, header_text(invocation.content_type), _headers(record))
 
 
 def _headers(record: Record) -> Iterable[tuple[str, str]]:

@@ -19,6 +19,8 @@ from lambda_sim.model.process import ProcessRole
 class Caller:
     """Somebody parked in Next."""
 
+    may_be_lent = False
+
     def __init__(self, *, is_gone: bool = False, is_there: bool = True) -> None:
         self.is_gone = is_gone
         self.is_there = is_there

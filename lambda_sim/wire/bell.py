@@ -1,0 +1,55 @@
+"""A wait for a socket that other threads can end."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Callable
+
+from lambda_sim.sync import Deadline
+
+CAN_RING = hasattr(os, "eventfd") and hasattr(select, "poll")
+"""Whether the system has what it takes: Linux does."""
+
+
+class Bell:
+    """Wakes the one thread that waits for a socket. Any thread may ring."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock.fileno()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._poll.register(self._bell, select.POLLIN)
+        self._is_asleep = False
+
+    def ring(self) -> None:
+        """End the wait that is under way; without one, nothing."""
+        if self._is_asleep:
+            os.eventfd_write(self._bell, 1)
+
+    def wait(self, deadline: Deadline, is_over: Callable[[], bool]) -> bool:
+        """Sleep until there is something to receive, or the peer hung up; False when it rang or the
+        deadline passed first.
+
+        :param is_over: whether what it rings for was the case already.
+        """
+        self._is_asleep = True  # before asking, so that what happens from here on rings
+        try:
+            if is_over():
+                return False
+            left = deadline.remaining()
+            ready = self._poll.poll(None if left is None else left * 1000)
+        finally:
+            self._is_asleep = False
+        if len(ready) == 1 and ready[0][0] == self._socket:  # nearly always
+            return True
+        heard = [fd for fd, _ in ready]
+        if self._bell in heard:
+            os.eventfd_read(self._bell)
+        return self._socket in heard and self._bell not in heard
+
+    def close(self) -> None:
+        """Nobody waits, and nobody rings any more."""
+        os.close(self._bell)
