@@ -66,6 +66,9 @@ class Poller(Protocol):
     def may_be_lent(self) -> bool:
         """Whether another thread can attend to the connection while it waits."""
 
+    def ring(self) -> None:
+        """Wake who attends to it: what he waits for may be there. Never blocks."""
+
 
 class Gauges(Protocol):
     """What is known of the environment's processes without asking them."""
@@ -419,27 +422,23 @@ class ExecutionEnvironment:
         with self as machine:
             self._refuse_closed_locked()
             record = machine.enqueue(invocation)
-            return record, cast("Poller | None", machine.lend(record))
+            poller = cast("Poller | None", machine.lend(record))
+            if poller is not None:
+                self._monitor.add_bell(record.request_id, poller.ring)
+            return record, poller
 
-    def take_back(self, poller: Poller) -> None:
-        """Whoever borrowed a poll is done with it. Its own thread goes on with the connection."""
+    def take_back(self, record: Record, poller: Poller) -> None:
+        """Whoever borrowed a poll is done with it. Its own thread goes on with the connection,
+        unless it waits again."""
         with self as machine:
+            self._monitor.remove_bell(record.request_id)
             machine.runtime.take_back(poller)
-
-    @contextmanager
-    def ringing(self, record: Record, ring: Callable[[], None]) -> Iterator[None]:
-        """Call ``ring``, under the lock, whenever an invocation's state may have changed."""
-        with self._monitor as monitor:
-            monitor.add_bell(record.request_id, ring)
-        try:
-            yield
-        finally:
-            with self._monitor as monitor:
-                monitor.remove_bell(record.request_id)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer. What comes after it is not waited for:
         see :meth:`read`."""
+        if record.is_complete:  # which stays so
+            return
         with self:
             what = f"invocation {record.request_id} to complete"
             self._wait_locked(record.request_id, lambda: record.is_complete or None, deadline, what)

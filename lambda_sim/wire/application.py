@@ -69,6 +69,9 @@ class _Unseen:
     def has_left_unread(self) -> bool:
         return False
 
+    def ring(self) -> None:
+        """Nobody else attends to it."""
+
 
 Endpoint = Callable[[Call], Answer]
 

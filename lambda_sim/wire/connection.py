@@ -160,12 +160,10 @@ class Connection:
             if self._bell is not None:
                 self._bell.close()
 
-    @property
-    def bell(self) -> Bell:
-        """What ends the waits of whoever attends to the connection."""
-        if self._bell is None:
-            self._bell = Bell(self.socket)
-        return self._bell
+    def ring(self) -> None:
+        """Have whoever attends to it look whether it is over. From any thread."""
+        if self._bell is not None:
+            self._bell.ring()
 
     def answer_lent(self, status: str, lines: Lines, data: bytes) -> None:
         """Send the answer that this connection's own thread sleeps over: see ``attend``.
@@ -180,14 +178,17 @@ class Connection:
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
 
-        :param is_over: asked before each wait, and when ``bell`` rang.
+        :param is_over: asked before each wait, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
         """
         self._is_attended = True
+        bell = self._bell
+        if bell is None:
+            bell = self._bell = Bell(self.socket)
         try:
             while not is_over():
                 until = deadline()
-                if self._incoming.has_more or self.bell.wait(until, is_over):
+                if self._incoming.has_more or bell.wait(until, is_over):
                     if not self._exchange():
                         self._is_finished = True
                         return

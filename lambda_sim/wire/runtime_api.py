@@ -101,12 +101,11 @@ class RuntimeApi:
             if not connection.is_connected():
                 raise SendFailed
             connection.answer_lent(rendering.OK, _lines(record), record.invocation.body)
-            with environment.ringing(record, connection.bell.ring):
-                connection.attend(lambda: record.runtime_done is not None, until)
+            connection.attend(lambda: record.runtime_done is not None, until)
         except SendFailed:
             environment.give_back(record, connection)
         finally:
-            environment.take_back(connection)
+            environment.take_back(record, connection)
 
     def response(self, call: Call) -> Answer:
         record = self._begin(call, Stage.RESPONDING)

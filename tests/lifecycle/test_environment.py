@@ -31,6 +31,9 @@ class Caller:
     def has_left_unread(self) -> bool:
         return False
 
+    def ring(self) -> None:
+        raise AssertionError("it is never lent")
+
 
 class RestoreTest(unittest.TestCase):
     def setUp(self) -> None:
