@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -19,10 +21,11 @@ from lambda_sim.errors import LambdaSimError
 from .client import VARIABLE, Event, RuntimeClient
 from .context import LambdaContext
 from .execution import Execution
+from .failure import ErrorReport
 from .farewell import Farewell
-from .logs import LambdaLog, start_logging
+from .logs import LambdaLog, start_logging, wants_json
 from .outcome import Failure, Payload, Stream
-from .serving import end_stuck, live, tear_down
+from .serving import end_stuck, live, memory_bytes, report, tear_down
 from .snapshots import LIBRARY
 from .stacks import without_ours
 from .typed import Handler
@@ -88,6 +91,7 @@ class EntryPoint:
         self._is_busy = False
         self._is_told = False
         self._theirs: Any = None
+        self._report: Callable[[Event, ErrorReport], None] | None = None  # where Lambda is
         # Our own runtime takes the execution, and looks after it by itself.
         if VARIABLE in os.environ and AWS_RUNTIME in sys.modules:
             self._live_in_lambda()
@@ -122,15 +126,22 @@ class EntryPoint:
         return json.loads(outcome.body) if is_json else outcome.body
 
     def _run(self, event: Any, context: LambdaContext) -> Payload | Failure:
-        outcome = self.execution.execute(_event(event, context), context)
+        told = _event(event, context)
+        outcome = self.execution.execute(told, context)
         if isinstance(outcome, Stream):
             body = b"".join(outcome)
-            return outcome.failure or Payload(body, outcome.content_type)
+            outcome = outcome.failure or Payload(body, outcome.content_type)
+        if isinstance(outcome, Failure) and self._report is not None and self.execution.is_poisoned:
+            # AWS's runtime would post it as well, but serve on.
+            self._report(told, outcome.report)
+            sys.exit(1)
         return outcome
 
     def _live_in_lambda(self) -> None:
         execution = self.execution
-        execution.start(end_stuck(os.environ[VARIABLE], LambdaLog()))
+        address, log = os.environ[VARIABLE], LambdaLog(is_json=wants_json(os.environ))
+        self._report = partial(report, address=address, log=log)
+        execution.start(end_stuck(address, log), memory_bytes(os.environ))
         atexit.register(tear_down, execution)
         if execution.has_snapshot_hooks:
             library = import_module(LIBRARY)

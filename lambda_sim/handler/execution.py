@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Self, TypeVar
 
 from lambda_sim.errors import LambdaSimError
@@ -18,6 +19,7 @@ from .failure import ErrorReport, Fault
 from .guard import DeadlineGuard
 from .interruption import Interruption
 from .invocation import Invocation
+from .memory import MemoryPressure, MemoryWatch
 from .outcome import Failure, OnStuck, Outcome, Stream
 from .payloads import Payload, is_json
 from .typed import Handler
@@ -47,7 +49,9 @@ class Execution(Generic[SharedT]):
         self._shared: list[SharedT] = []  # none or one
         self._region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         self._guard = DeadlineGuard(handler.margin, on_stuck=self._tell_stuck)
+        self._memory: AbstractContextManager[object] = nullcontext()
         self._on_stuck: OnStuck | None = None
+        self._was_full = False
         self._is_closed = False
         self._event: Event | None = None  # the one at work
 
@@ -57,17 +61,20 @@ class Execution(Generic[SharedT]):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def start(self, on_stuck: OnStuck | None = None) -> Self:
+    def start(self, on_stuck: OnStuck | None = None, memory_bytes: int | None = None) -> Self:
         """Set up, once; whatever ``setup`` raises comes through.
 
         :param on_stuck: may post the error and end the process. Without, an invocation that can't
             be interrupted fails when it ends by itself.
+        :param memory_bytes: what the function has. Without, its memory is not watched.
         """
         if self._is_closed:
             raise LambdaSimError("what was closed is not started again; make another")
         if not self._shared:
             self._shared.append(self.handler.setup())
             self._on_stuck = on_stuck
+            if memory_bytes is not None:
+                self._memory = MemoryWatch(memory_bytes, watchdog=self._guard.watchdog)
         return self
 
     def close(self) -> None:
@@ -79,8 +86,11 @@ class Execution(Generic[SharedT]):
 
     @property
     def is_poisoned(self) -> bool:
-        """Whether a handler was stuck: no other event should meet what it left behind."""
-        return self._guard.is_poisoned
+        """Whether no other event should meet what an invocation left behind.
+
+        It was stuck, or the memory was full, for which the kernel would have ended the process.
+        """
+        return self._was_full or self._guard.is_poisoned
 
     @property
     def is_started(self) -> bool:
@@ -120,7 +130,7 @@ class Execution(Generic[SharedT]):
         except Exception as error:
             return Failure.of(error, event.request_id)
         try:
-            with self._guard.watch(invocation.deadline):
+            with self._guard.watch(invocation.deadline), self._memory:
                 result = self.handler.run(self._shared[0], invocation)
                 if not isinstance(result, Iterator):
                     return self._payload(result)
@@ -148,6 +158,7 @@ class Execution(Generic[SharedT]):
         return Payload(self._codec.encode(result), "application/json")
 
     def _failed(self, error: BaseException, invocation: Invocation[Any]) -> Failure:
+        self._was_full = self._was_full or isinstance(error, MemoryPressure)
         try:
             self.handler.on_error(error, invocation)
         except Exception:
@@ -165,7 +176,7 @@ class Execution(Generic[SharedT]):
     ) -> Generator[bytes, None, None]:
         deadline = invocation.deadline
         try:
-            with self._guard.watch(deadline):
+            with self._guard.watch(deadline), self._memory:
                 for chunk in result:
                     piece = _to_bytes(chunk)
                     # Whoever takes it is not to be torn from the middle of sending it.

@@ -11,14 +11,14 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from .client import Event
 from .failure import ErrorReport
 from .frames import FrameSink
 
-__all__ = ["JsonFormatter", "LambdaLog", "TextFormatter", "start_logging"]
+__all__ = ["JsonFormatter", "LambdaLog", "TextFormatter", "start_logging", "wants_json"]
 
 _JSON_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -139,7 +139,7 @@ def start_logging(environ: MutableMapping[str, str]) -> LambdaLog:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    is_json = wants_json(environ)
     log = LambdaLog(is_json=is_json, frames=FrameSink.of(environ, is_json=is_json))
     root = logging.getLogger()
     root.addHandler(log)
@@ -149,6 +149,11 @@ def start_logging(environ: MutableMapping[str, str]) -> LambdaLog:
     if level in logging.getLevelNamesMapping():
         root.setLevel(level)
     return log
+
+
+def wants_json(environ: Mapping[str, str]) -> bool:
+    """Whether the function is configured to log JSON."""
+    return environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
 def _print(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, NoReturn
@@ -36,7 +37,7 @@ def poll(executor: Executor, client: RuntimeClient, *, log: LambdaLog | None = N
     The handler's exceptions are logged and posted. SystemExit and KeyboardInterrupt come
     through with nothing posted: Lambda sees the process end and reports ``Runtime.ExitError``.
     An answer the API refuses with 4xx, 413 for one that is too large, is logged and lost, and
-    the next invocation is served, as in Lambda.
+    the next invocation is served, as in Lambda. An executor that is poisoned ends the process.
 
     :param log: where errors go and request IDs are taken from; by default plain text.
     :raises RuntimeApiError: Next was refused, or an answer met a server's failure.
@@ -66,6 +67,8 @@ def _serve_one(executor: Executor, client: RuntimeClient, log: LambdaLog) -> Non
         if not 400 <= refusal.status < 500:
             raise
         _logger.warning("%s", refusal)
+    if executor.is_poisoned:
+        sys.exit(1)
 
 
 def _answer(outcome: Outcome, event: Event, client: RuntimeClient, log: LambdaLog) -> None:

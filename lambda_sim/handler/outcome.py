@@ -64,13 +64,21 @@ class Executor(Protocol):
 
     :ivar has_teardown: whether there is something to do in ``close``, for which the process wants
         to be told of its end.
+    :ivar is_poisoned: whether no other event should meet what the last one left behind.
     """
 
     @property
     def has_teardown(self) -> bool: ...
 
-    def start(self, on_stuck: OnStuck | None = None, /) -> object:
-        """Set up; what that raises comes through."""
+    @property
+    def is_poisoned(self) -> bool: ...
+
+    def start(self, on_stuck: OnStuck | None = None, memory_bytes: int | None = None, /) -> object:
+        """Set up; what that raises comes through.
+
+        :param on_stuck: may post the error and end the process.
+        :param memory_bytes: what the function has, if that is known.
+        """
 
     def execute(self, event: Event, /) -> Outcome:
         """Run one invocation. What is no Exception, such as SystemExit, comes through."""

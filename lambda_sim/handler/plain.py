@@ -18,6 +18,7 @@ class PlainExecutor:
     """No declared types, no shared state, no guard: what AWS's own runtime does, and no more."""
 
     has_teardown = False
+    is_poisoned = False
 
     def __init__(self, function: Callable[[Any, LambdaContext], Any]) -> None:
         self._function = function
@@ -29,7 +30,7 @@ class PlainExecutor:
         except Exception as error:
             return Failure.of(error, event.request_id)
 
-    def start(self, on_stuck: OnStuck | None = None) -> None:
+    def start(self, on_stuck: OnStuck | None = None, memory_bytes: int | None = None) -> None:
         """There is nothing to set up."""
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import FrameType
 from typing import Self
@@ -21,7 +21,10 @@ from .logs import LambdaLog
 from .loop import poll
 from .outcome import Executor, OnStuck
 
-__all__ = ["complain", "end_stuck", "live", "tear_down"]
+__all__ = ["complain", "end_stuck", "live", "memory_bytes", "report", "tear_down"]
+
+MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+"""The variable that says how many megabytes the function has."""
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ def live(load: Callable[[], Executor], client: RuntimeClient, log: LambdaLog) ->
 def _live(executor: Executor, client: RuntimeClient, log: LambdaLog) -> int:
     with ExitStack() as undo:
         try:
-            executor.start(end_stuck(client.address, log))
+            executor.start(end_stuck(client.address, log), memory_bytes(os.environ))
         except Exception as error:
             return _fail_init(error, client, log)
         # The last to go: a second SIGTERM must not break the tearing down off.
@@ -70,17 +73,28 @@ def end_stuck(address: str, log: LambdaLog) -> OnStuck:
     """What is done about a handler that can't be interrupted: its error is posted from here, and
     the process ends, so that no other event meets it."""
 
-    def end(event: Event, report: ErrorReport) -> None:
-        log.write_error(report)
-        log.flush()
-        try:
-            with RuntimeClient(address) as client:
-                client.fail(event, report)
-        except (LambdaSimError, OSError) as error:
-            complain(f"the error could not be posted: {error}", 1)
+    def end(event: Event, error: ErrorReport) -> None:
+        report(event, error, address, log)
         os._exit(1)
 
     return end
+
+
+def report(event: Event, error: ErrorReport, address: str, log: LambdaLog) -> None:
+    """Log and post an error, by a connection of its own: its runtime can't, or will not go on."""
+    log.write_error(error)
+    log.flush()
+    try:
+        with RuntimeClient(address) as client:
+            client.fail(event, error)
+    except (LambdaSimError, OSError) as refusal:
+        complain(f"the error could not be posted: {refusal}", 1)
+
+
+def memory_bytes(environ: Mapping[str, str]) -> int | None:
+    """What Lambda gives the function; None where nobody says it."""
+    text = environ.get(MEMORY, "")
+    return int(text) * 1024 * 1024 if text.isascii() and text.isdecimal() and int(text) else None
 
 
 def tear_down(executor: Executor) -> None:
@@ -92,11 +106,11 @@ def tear_down(executor: Executor) -> None:
 
 
 def _fail_init(error: Exception, client: RuntimeClient, log: LambdaLog) -> int:
-    report = ErrorReport.from_exception(error)
-    log.write_error(report)
+    told = ErrorReport.from_exception(error)
+    log.write_error(told)
     log.flush()
     try:
-        client.fail_init(report)
+        client.fail_init(told)
     except (LambdaSimError, OSError) as refusal:
         return complain(f"the init error could not be posted: {refusal}", 1)
     return 1

@@ -75,6 +75,13 @@ class SoftLimitTest(MemoryTest):
             self.use(95, memory)
         self.assertIn("memory is nearly full", logged.output[0])
 
+    def test_beyond_it_looks_come_more_often(self) -> None:
+        with self.watch(interval=1.0) as memory:
+            again = []
+            for self.used in (50, 95, 60):
+                again.append(memory.look(0.0))
+        self.assertEqual(again, [1.0, 0.1, 1.0])
+
     def test_it_may_be_another(self) -> None:
         with self.watch(soft=0.5) as memory:
             self.use(50, memory)
