@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,14 +85,11 @@ PYTHON = Client(
     hears_sigterm=False,
 )
 
-EMBEDDED = Client(
-    program=PROGRAMS["python"],
+EMBEDDED = replace(
+    PYTHON,
     command=[sys.executable, "-m", "lambda_sim.handler", "function.handler"],
-    line=rf"\[INFO\]\t{RIC_TIME}\t<id>\tto do: echo",
-    error=("ValueError", "as asked"),
-    error_keys=frozenset({"errorMessage", "errorType", "requestId", "stackTrace"}),
-    init_error=("RuntimeError", "no init today"),
-    init_error_type="Runtime.Unknown",
+    module=None,
+    hears_sigterm=True,
     survives_refusal=True,
 )
 

@@ -1,0 +1,115 @@
+"""The builder: what it builds, when it builds again, and what it says when it can't."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from tests.interop import build
+from tests.interop.build import Program
+
+COPY = [[sys.executable, "-c", "open('built', 'a').write(open('source').read())"]]
+
+
+class BuildTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.source = folder / "sources" / "small" / "source"
+        self.source.parent.mkdir(parents=True)
+        self.source.write_text("one")
+        self.enterContext(mock.patch.object(build, "SOURCES", folder / "sources"))
+        self.enterContext(mock.patch.object(build, "CACHE", folder / "cache"))
+
+    def program(self, steps: Sequence[Sequence[str]] = COPY, **facts: Any) -> Program:
+        return Program("small", steps=steps, **facts)
+
+    def built(self, program: Program) -> str:
+        return (program.folder / "built").read_text()
+
+    def test_it_is_built_in_a_copy_of_its_sources(self) -> None:
+        program = self.program()
+        self.assertEqual(program.lacking(), "small is not built: make interop")
+        self.assertRegex(program.build(), r"built in \d+ s")
+        self.assertIsNone(program.lacking())
+        self.assertEqual(self.built(program), "one")
+        self.assertEqual([path.name for path in self.source.parent.iterdir()], ["source"])
+
+    def test_it_is_not_built_twice(self) -> None:
+        program = self.program()
+        program.build()
+        self.assertEqual(program.build(), "nothing to do")
+        self.assertEqual(self.built(program), "one")
+
+    def test_it_is_built_again_when_a_source_has_changed(self) -> None:
+        program = self.program()
+        program.build()
+        self.source.write_text("two")
+        self.assertFalse(program.is_built())
+        program.build()
+        self.assertEqual(self.built(program), "two")
+
+    def test_it_is_built_again_when_the_steps_have_changed(self) -> None:
+        self.program().build()
+        self.assertFalse(self.program([*COPY, *COPY]).is_built())
+
+    def test_a_source_that_is_gone_is_gone_from_the_copy(self) -> None:
+        program = self.program(keeps=("kept",))
+        other = self.source.with_name("other")
+        other.write_text("")
+        program.build()
+        (program.folder / "kept").mkdir()
+        other.unlink()
+        program.build()
+        left = {path.name for path in program.folder.iterdir()}
+        self.assertEqual(left, {"source", "built", "kept", ".built"})
+
+    def test_a_step_that_fails_leaves_it_unbuilt(self) -> None:
+        self.program().build()
+        self.source.write_text("two")
+        program = self.program([["false"]])
+        with self.assertRaises(subprocess.CalledProcessError):
+            program.build()
+        self.assertFalse(program.is_built())
+
+    def test_a_tool_that_is_missing_is_named(self) -> None:
+        for use in ("runs_with", "builds_with"):
+            with self.subTest(use):
+                program = self.program(**{use: ("no-such-tool",)})
+                self.assertEqual(program.lacking(), "no-such-tool is not installed")
+                self.assertEqual(program.build(), "not built: no-such-tool is not installed")
+
+    def test_what_built_it_may_be_gone_when_it_runs(self) -> None:
+        self.program().build()
+        self.assertIsNone(self.program(builds_with=("no-such-tool",)).lacking())
+
+    def test_a_tool_that_is_too_old_is_named_with_both_versions(self) -> None:
+        tool = sys.executable
+        program = self.program(builds_with=(tool,), least={tool: (1000, 1)})
+        found = "{}.{}".format(*sys.version_info)
+        self.assertEqual(program.build(), f"not built: {tool} is {found}, 1000.1 is needed")
+
+    def test_one_that_has_no_steps_runs_where_it_lies(self) -> None:
+        program = self.program([])
+        self.assertIsNone(program.lacking())
+        self.assertEqual(program.folder, self.source.parent)
+
+    def test_only_a_step_that_failed_is_a_failure_of_all(self) -> None:
+        programs = {
+            "wanting": self.program(builds_with=("no-such-tool",)),
+            "failing": self.program([["false"]]),
+        }
+        with mock.patch.dict(build.PROGRAMS, programs), contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(build.main(["wanting"]), 0)
+            self.assertEqual(build.main(["failing", "wanting"]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
