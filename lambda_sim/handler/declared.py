@@ -6,24 +6,22 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, ForwardRef, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from lambda_sim.errors import ConfigurationError
 
-__all__ = ["annotation", "generic_arguments", "parameters", "refuse_async"]
+__all__ = ["annotation", "generic_argument", "parameters", "refuse_async"]
 
 
-def generic_arguments(kind: type, base: type) -> tuple[Any, ...]:
-    """What ``kind`` fills the type variables of ``base`` with; None where it leaves one open.
+def generic_argument(kind: type, base: type, place: int) -> Any:
+    """What ``kind`` fills one of the type variables of ``base`` with; None if it leaves it open.
 
-    ``class Orders(Handler[Database, Order, Receipt])`` gives those three, and so does a subclass
-    of it, or of a generic class between.
+    ``class Orders(Handler[Database, Order, Receipt])`` fills all three, and so does a subclass of
+    it, or of a generic class between.
     """
+    found = _filled(kind, base)[place]
     names = vars(sys.modules[kind.__module__])
-    return tuple(
-        None if isinstance(found, TypeVar) else _resolve(found, names, kind.__qualname__)
-        for found in _filled(kind, base)
-    )
+    return None if isinstance(found, TypeVar) else _resolve(found, names, kind.__qualname__)
 
 
 def refuse_async(function: Callable[..., Any]) -> None:
@@ -79,9 +77,7 @@ def _variables(kind: Any) -> tuple[Any, ...]:
 
 
 def _resolve(declared: Any, names: Mapping[str, Any], where: str) -> Any:
-    """The type that a text stands for; what is none already comes back as it is."""
-    if not isinstance(declared, str | ForwardRef):
-        return declared
+    """The type itself, where a text stands for it or for a part of it."""
     holder = SimpleNamespace(__annotations__={"it": declared})
     try:
         return get_type_hints(holder, dict(names), include_extras=True)["it"]

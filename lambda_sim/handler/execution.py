@@ -67,10 +67,13 @@ class Execution(Generic[SharedT]):
         :param on_stuck: may post the error and end the process. Without, an invocation that can't
             be interrupted fails when it ends by itself.
         :param memory_bytes: what the function has. Without, its memory is not watched.
+        :raises ConfigurationError: nobody knows how to read the event's type.
         """
         if self._is_closed:
             raise LambdaSimError("what was closed is not started again; make another")
         if not self._shared:
+            if isinstance(self._codec, TypedCodec):
+                self._codec.prepare(self._event_type)
             self._shared.append(self.handler.setup())
             self._on_stuck = on_stuck
             if memory_bytes is not None:

@@ -19,7 +19,7 @@ from typing import (
 
 from lambda_sim.errors import ConfigurationError
 
-from .declared import annotation, generic_arguments, parameters, refuse_async
+from .declared import annotation, generic_argument, parameters, refuse_async
 
 if TYPE_CHECKING:
     from .codec import Codec
@@ -82,7 +82,7 @@ class Handler(ABC, Generic[SharedT, EventT, ResultT]):
 
         :raises ConfigurationError: an annotation names what can't be found.
         """
-        declared = generic_arguments(type(self), Handler)[1]
+        declared = generic_argument(type(self), Handler, 1)
         if declared is None:
             declared = _inside_invocation(self.run, parameters(self.run)[1])
         return Any if declared is None else declared

@@ -10,7 +10,7 @@ from unittest import mock
 
 import attrs
 
-from lambda_sim.errors import LambdaSimError
+from lambda_sim.errors import ConfigurationError, LambdaSimError
 from lambda_sim.handler import Execution, Handler, Invocation, lambda_handler
 from lambda_sim.handler.outcome import Failure, Stream
 from lambda_sim.handler.payloads import Payload
@@ -105,6 +105,14 @@ class TestSharedState(ExecutionTest):
         with self.assertRaisesRegex(ConnectionError, "no database"), Execution(handler):
             self.fail("it started")
         self.assertEqual(handler.story, [])
+
+    def test_a_type_that_nobody_can_read_is_found_out_before_the_first_event(self) -> None:
+        class Odd:
+            def __init__(self, secret: object) -> None: ...
+
+        execution = Execution(lambda_handler(event=Odd)(lambda event, context: None))
+        with self.assertRaisesRegex(ConfigurationError, "the event's type: got .*Odd.*cattrs"):
+            execution.start()
 
     def test_nothing_runs_before_start_or_after_close(self) -> None:
         execution = Execution(Counting())

@@ -68,6 +68,12 @@ class TestEventType(unittest.TestCase):
 
         self.assertIs(Early().event_type, Order)
 
+    def test_so_may_a_part_of_it_and_other_types_need_not_exist_at_all(self) -> None:
+        class Early(Handler["Database", list["Order"], None]):  # type: ignore[name-defined]
+            def run(self, shared: Any, invocation: Invocation[list[Order]]) -> None: ...
+
+        self.assertEqual(Early().event_type, list[Order])
+
     def test_without_any_declaration_it_is_any(self) -> None:
         class Bare(Handler):  # type: ignore[type-arg]
             def run(self, shared, invocation):  # type: ignore[no-untyped-def]

@@ -14,6 +14,7 @@ from uuid import UUID
 from cattrs import Converter
 from cattrs.strategies import configure_union_passthrough
 
+from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.validation import EventValidationError, described
 
 from .faults import explain
@@ -21,20 +22,31 @@ from .plain import is_a
 from .texts import simplify
 from .words import in_words, is_record, origin_of
 
-__all__ = ["structure", "unstructure"]
+__all__ = ["structure_of", "unstructure"]
 
 Hook = Callable[[Any, Any], Any]
 
 
-def structure(value: Any, as_type: Any) -> Any:
-    """A JSON value as the declared type.
+def structure_of(as_type: Any) -> Callable[[Any], Any]:
+    """What makes a value of this type of a JSON value.
 
-    :raises EventValidationError: it is not what the type says.
+    It raises EventValidationError for what is not as the type says.
+
+    :raises ConfigurationError: cattrs does not know how.
     """
     try:
-        return _CONVERTER.structure(value, as_type)
+        hook = _CONVERTER.get_structure_hook(as_type)
     except Exception as error:
-        raise explain(error, value, as_type) from None
+        allowed = f"a type that cattrs can read ({type(error).__name__}: {error})"
+        raise ConfigurationError("the event's type", as_type, allowed) from error
+
+    def structure(value: Any) -> Any:
+        try:
+            return hook(value, as_type)
+        except Exception as error:
+            raise explain(error, value, as_type) from None
+
+    return structure
 
 
 def unstructure(value: Any) -> Any:

@@ -33,6 +33,13 @@ class TypedCodec:
     Results may mix all of these. What is only plain JSON never imports cattrs or pydantic.
     """
 
+    def prepare(self, as_type: Any) -> None:
+        """Find out how to read this type, so that the first event need not wait for it.
+
+        :raises ConfigurationError: nobody knows how.
+        """
+        _reader(as_type)
+
     def decode(self, body: bytes, as_type: Any) -> Any:
         return _reader(as_type)(body)
 
@@ -52,8 +59,8 @@ def _reader(as_type: Any) -> Reader:
         from .models import reader  # noqa: PLC0415 - pydantic is only there if it is wanted
 
         return reader(as_type)
-    structure = _records().structure
-    return lambda body: structure(payloads.from_json(body), as_type)
+    structure = _records().structure_of(as_type)
+    return lambda body: structure(payloads.from_json(body))
 
 
 def is_pydantic(kind: Any) -> bool:
