@@ -135,7 +135,9 @@ class Application:
         if endpoint is not None and variable:
             return endpoint(Call(environ, variable))
         allowed = [name for name in self._map.allowed_methods(path) if name != "HEAD"]
-        return rendering.wrong_method(allowed) if allowed else rendering.not_found()
+        # Werkzeug's map overlooks a second slash in front, and ours does not.
+        is_wrong = bool(allowed) and method not in allowed
+        return rendering.wrong_method(allowed) if is_wrong else rendering.not_found()
 
     @cached_property
     def _map(self) -> MapAdapter:

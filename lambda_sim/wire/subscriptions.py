@@ -6,9 +6,10 @@ AWS: *Lambda Telemetry API reference*, Subscribe; *Using the Lambda Logs API*, S
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle.registry import Extension
@@ -24,6 +25,10 @@ LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
 DEFAULT_SCHEMA = "2022-12-13"
 """Where the schema is not checked, and not said."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+URI_CHARACTERS = "%:/?#[]@!$&'()*+,;="
+"""What a path keeps as it is, besides letters and digits. RFC 3986, 2.2."""
 
 METHODS = ("POST", "PUT")
 PROTOCOLS = tuple(one.value for one in DeliveryProtocol)
@@ -190,6 +195,9 @@ class _Reader:
         if not isinstance(uri, str) or not uri:
             self._wrong("destination.URI should not be empty")
             return NOWHERE
+        if CONTROL.search(uri):  # which Python would leave out of it
+            self._wrong("destination.URI is not a URI: it holds a control character")
+            return NOWHERE
         try:
             parts = urlsplit(uri)
             host, port = parts.hostname or "", parts.port
@@ -198,6 +206,7 @@ class _Reader:
             return NOWHERE
         self._check_uri(parts.scheme, host, port)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = quote(path, safe=URI_CHARACTERS, errors="replace")
         host = LOOPBACK if host in protocol.SANDBOX_HOSTS else host
         return _Destination(host, port or 80, path, method=method)
 
