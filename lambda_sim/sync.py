@@ -117,7 +117,7 @@ class Monitor:
 
     @property
     def is_closed(self) -> bool:
-        """Whether waits end with ShuttingDown. The lock is held."""
+        """Whether waits end with ShuttingDown, which stays so."""
         return self._closed
 
     @property

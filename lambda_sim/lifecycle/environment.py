@@ -140,6 +140,11 @@ class ExecutionEnvironment:
         self._announce_locked()
         return self._monitor.wait_until(topic, find, deadline, what=what)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether all waits have ended; it stays so."""
+        return self._monitor.is_closed
+
     def _refuse_closed_locked(self) -> None:
         if self._monitor.is_closed:
             raise ShuttingDown("the simulator is closed")

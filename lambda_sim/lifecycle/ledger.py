@@ -53,6 +53,8 @@ class Record:
     segment_id: str = attrs.field(factory=new_segment_id)
     """The function's own part of the trace."""
     status: InvocationStatus = InvocationStatus.PENDING
+    is_complete: bool = False
+    """Whether the status is a final one."""
     stage: Stage = Stage.QUEUED
     holder: object = None
     """The poll that it was handed to; None while it is nobody's."""
@@ -96,10 +98,6 @@ class Record:
 
     def __attrs_post_init__(self) -> None:
         self.request_id = self.invocation.request_id
-
-    @property
-    def is_complete(self) -> bool:
-        return self.status.is_complete
 
     @property
     def is_delivered(self) -> bool:

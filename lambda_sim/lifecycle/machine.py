@@ -624,6 +624,7 @@ class Machine:
         record.stage = Stage.ANSWERED
         record.failure = failure
         record.status = _status(failure)
+        record.is_complete = True
         self.outbox.changed(record.request_id, record.stream_topic)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
@@ -852,8 +853,9 @@ class Machine:
 
     def _shut_down_if_reported(self) -> None:
         """Lambda shuts down between invocations: those that were answered are reported first."""
-        is_held_up = any(record.is_complete for record in self.ledger.open.values())
-        if self._farewell is not None and not is_held_up:
+        if self._farewell is None:
+            return
+        if not any(record.is_complete for record in self.ledger.open.values()):
             self.outbox.order(effects.Shutdown(self._farewell))
             self._farewell = None
 
@@ -910,7 +912,10 @@ class Machine:
         """What a runtime that takes one invocation at a time is at."""
         if not self.is_serial:
             return None
-        return next((one for one in self.ledger.open.values() if one.runtime_done is None), None)
+        for record in self.ledger.open.values():
+            if record.runtime_done is None:
+                return record
+        return None
 
     def _runtime_state(self) -> str:
         current = self._current

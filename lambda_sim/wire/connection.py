@@ -178,7 +178,7 @@ class Connection:
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
 
-        :param is_over: asked before each wait, and after ``ring``.
+        :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
         """
         self._is_attended = True
@@ -186,13 +186,13 @@ class Connection:
         if bell is None:
             bell = self._bell = Bell(self.socket)
         try:
-            while not is_over():
+            while True:
                 until = deadline()
                 if self._incoming.has_more or bell.wait(until, is_over):
                     if not self._exchange():
                         self._is_finished = True
                         return
-                elif until.remaining() == 0.0:
+                elif is_over() or until.remaining() == 0.0:
                     return
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)

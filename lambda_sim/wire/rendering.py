@@ -52,13 +52,8 @@ def answer(
     undelivered: Callable[[], None] | None = None,
 ) -> Answer:
     """An answer with its content headers."""
-    return Answer(_REASONS[status], lines(body, content_type, headers), body, undelivered)
-
-
-def lines(body: bytes, content_type: str, headers: Iterable[tuple[str, str]]) -> Lines:
-    """A body's content headers, and others."""
     content = ("Content-Type", content_type), ("Content-Length", str(len(body)))
-    return Lines.of((*content, *headers))
+    return Answer(_REASONS[status], Lines.of((*content, *headers)), body, undelivered)
 
 
 def streamed(

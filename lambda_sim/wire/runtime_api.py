@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import cast
 
@@ -97,11 +96,14 @@ class RuntimeApi:
                 grace = Deadline.after(ANSWER_GRACE)
             return grace or deadline
 
+        def is_over() -> bool:
+            return record.runtime_done is not None or environment.is_closed
+
         try:
             if not connection.is_connected():
                 raise SendFailed
             connection.answer_lent(rendering.OK, _lines(record), record.invocation.body)
-            connection.attend(lambda: record.runtime_done is not None, until)
+            connection.attend(is_over, until)
         except SendFailed:
             environment.give_back(record, connection)
         finally:
@@ -183,27 +185,25 @@ class RuntimeApi:
 
 
 def _lines(record: Record) -> Lines:
-    """The headers that Next answers with."""
+    """The headers that Next answers with. AWS leaves out what is not there."""
     invocation = record.invocation
-    return rendering.lines(invocation.body, header_text(invocation.content_type), _headers(record))
-
-
-def _headers(record: Record) -> Iterable[tuple[str, str]]:
-    """What Next says of an invocation. AWS leaves out what is not there."""
-    invocation = record.invocation
-    yield protocol.REQUEST_ID, header_text(invocation.request_id)
-    yield protocol.DEADLINE_MS, str(record.deadline_ms)
-    yield protocol.INVOKED_FUNCTION_ARN, header_text(record.function_arn)
-    # Extensions get the caller's own.
-    trace_id = with_parent(invocation.trace_id, record.segment_id)
-    yield protocol.TRACE_ID, header_text(trace_id)
-    yield protocol.INVOCATION_ID, record.attempt_id
+    # Extensions get the caller's own trace. All of it was checked when the invocation was made.
+    text = (
+        f"Content-Type: {invocation.content_type}\r\n"
+        f"Content-Length: {len(invocation.body)}\r\n"
+        f"{protocol.REQUEST_ID}: {record.request_id}\r\n"
+        f"{protocol.DEADLINE_MS}: {record.deadline_ms}\r\n"
+        f"{protocol.INVOKED_FUNCTION_ARN}: {record.function_arn}\r\n"
+        f"{protocol.TRACE_ID}: {with_parent(invocation.trace_id, record.segment_id)}\r\n"
+        f"{protocol.INVOCATION_ID}: {record.attempt_id}\r\n"
+    )
     if invocation.client_context is not None:
-        yield protocol.CLIENT_CONTEXT, header_text(invocation.client_context)
+        text += f"{protocol.CLIENT_CONTEXT}: {invocation.client_context}\r\n"
     if invocation.cognito_identity is not None:
-        yield protocol.COGNITO_IDENTITY, header_text(invocation.cognito_identity)
+        text += f"{protocol.COGNITO_IDENTITY}: {invocation.cognito_identity}\r\n"
     if invocation.tenant_id is not None:
-        yield protocol.TENANT_ID, invocation.tenant_id
+        text += f"{protocol.TENANT_ID}: {invocation.tenant_id}\r\n"
+    return Lines(header_text(text))
 
 
 def _failure_in(trailers: dict[str, str]) -> Failure | None:
