@@ -1,0 +1,197 @@
+"""A caller who waits attends to the runtime's connection himself, and gives it back whatever
+happens meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import unittest
+from concurrent.futures import Future
+from typing import Any
+from unittest import mock
+
+from lambda_sim import InvocationState, InvocationStatus, ShuttingDown, Simulator, WaitTimeout
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.wire.bell import CAN_RING
+from tests.raw import RawRuntime
+from tests.support import PATIENCE, SimulatorTest
+
+
+class Rung(BaseException):
+    """What a signal's handler raises."""
+
+
+@unittest.skipUnless(CAN_RING, "connections are lent on Linux only")
+class LoanTest(SimulatorTest):
+    def begin(self, **config: Any) -> Simulator:
+        """An environment whose runtime waits in Next."""
+        simulator = self.start(**config)
+        self.runtime = self.runtime_of(simulator)
+        self.park(simulator)
+        return simulator
+
+    def runtime_of(self, simulator: Simulator) -> RawRuntime:
+        runtime = RawRuntime(simulator)
+        self.addCleanup(runtime.close)
+        return runtime
+
+    def park(self, simulator: Simulator) -> None:
+        self.runtime.ask()
+        simulator.wait_for_parked(1, PATIENCE)
+
+    def invoke(self, simulator: Simulator, **named: Any) -> Future[InvocationState]:
+        return self.soon(simulator.invoke, {}, **named)
+
+    def assert_it_goes_on(self, simulator: Simulator) -> None:
+        """The runtime asks for Next on its connection, and is handed what comes next."""
+        self.park(simulator)
+        answer = self.invoke(simulator)
+        self.runtime.respond(self.runtime.event().id, b"again")
+        self.runtime.ask()
+        state = answer.result(PATIENCE)
+        assert state.response is not None
+        self.assertEqual(state.response.body, b"again")
+
+    def test_the_caller_s_own_thread_takes_the_answer_and_the_report(self) -> None:
+        simulator = self.begin()
+        took = []
+        respond = ExecutionEnvironment.respond
+
+        def noting(*arguments: Any) -> None:
+            took.append(threading.current_thread())
+            respond(*arguments)
+
+        with mock.patch.object(ExecutionEnvironment, "respond", noting):
+            runtime = self.soon(lambda: self.runtime.respond(self.runtime.event().id))
+            self.soon(lambda: (runtime.result(PATIENCE), self.runtime.ask()))
+            state = simulator.invoke({})
+        self.assertEqual(took, [threading.current_thread()])
+        self.assertIn("REPORT", state.log_tail)
+        self.assertEqual(simulator.parked, 1)
+        self.assertIs(state.status, InvocationStatus.SUCCESS)
+
+    def test_a_caller_who_has_no_more_time_leaves_the_runtime_to_answer(self) -> None:
+        simulator = self.begin()
+        with self.assertRaises(WaitTimeout):
+            simulator.invoke({}, timeout=0.02)
+        event = self.runtime.event()
+        self.assertEqual(self.runtime.respond(event.id, b"late").status, 202)
+        state = simulator.get_invocation_state(event.id)
+        assert state is not None
+        assert state.response is not None
+        self.assertEqual(state.response.body, b"late")
+        self.assert_it_goes_on(simulator)
+
+    def test_a_function_that_runs_out_of_time_answers_nobody_and_serves_on(self) -> None:
+        simulator = self.begin(invocation_timeout=0.05, shutdown_timeout=0.1)
+        state = simulator.invoke({})
+        self.assertIs(state.status, InvocationStatus.TIMEOUT)
+        self.assertEqual(self.runtime.respond(self.runtime.event().id).status, 400)
+
+    def test_an_answer_may_come_on_another_connection(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        other = self.runtime_of(simulator)
+        other.respond(event.id, b"elsewhere")
+        state = answer.result(PATIENCE)
+        assert state.response is not None
+        self.assertEqual(state.response.body, b"elsewhere")
+        self.assert_it_goes_on(simulator)
+
+    def test_a_runtime_that_works_on_after_its_answer_holds_nobody_up(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        self.runtime.respond(self.runtime.event().id, b"done")
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+        self.assert_it_goes_on(simulator)
+
+    def test_a_second_answer_is_refused_as_ever(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        self.runtime.respond(event.id, b"first")
+        self.assertEqual(self.runtime.respond(event.id, b"second").status, 403)
+        state = answer.result(PATIENCE)
+        assert state.response is not None
+        self.assertEqual(state.response.body, b"first")
+        self.assert_it_goes_on(simulator)
+
+    def test_others_who_call_meanwhile_have_their_turn(self) -> None:
+        simulator = self.begin()
+        answers = [self.invoke(simulator) for _ in range(5)]
+        for _ in answers:
+            event = self.runtime.event()
+            self.runtime.respond(event.id, event.id.encode())
+            self.runtime.ask()
+        for answer in answers:
+            state = answer.result(PATIENCE)
+            assert state.response is not None
+            self.assertEqual(state.response.body.decode(), state.request_id)
+
+    def test_a_runtime_that_closes_its_connection_with_its_answer_is_heard(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        self.assertEqual(self.runtime.respond(event.id, Connection="close").status, 202)
+        self.assertTrue(self.runtime.is_closed_by_peer())
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+        self.runtime = self.runtime_of(simulator)
+        self.assert_it_goes_on(simulator)
+
+    def test_a_runtime_that_hangs_up_in_the_middle_may_come_back(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        self.runtime.close()
+        self.runtime = self.runtime_of(simulator)
+        again = self.runtime.next()
+        self.assertEqual(again.id, event.id)
+        self.runtime.respond(event.id)
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+        self.assert_it_goes_on(simulator)
+
+    def test_a_runtime_that_was_gone_before_is_not_handed_anything(self) -> None:
+        simulator = self.begin()
+        self.runtime.close()
+        answer = self.invoke(simulator)
+        self.runtime = self.runtime_of(simulator)
+        self.runtime.respond(self.runtime.next().id)
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+
+    def test_closing_ends_the_wait(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        self.runtime.event()
+        simulator.close()
+        with self.assertRaises(ShuttingDown):
+            answer.result(PATIENCE)
+
+    @unittest.skipIf(sys.platform == "win32", "signals")
+    def test_a_signal_s_exception_reaches_the_caller_and_the_invocation_goes_on(self) -> None:
+        simulator = self.begin()
+
+        def ring(number: int, frame: object) -> None:
+            raise Rung
+
+        before = signal.signal(signal.SIGUSR1, ring)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+
+        def answered() -> int:
+            event = self.runtime.event()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            simulator.wait_for(lambda: simulator._environment._machine.runtime.lent is None)
+            return self.runtime.respond(event.id, b"late").status
+
+        status = self.soon(answered)
+        with self.assertRaises(Rung):
+            simulator.invoke({})
+        self.assertEqual(status.result(PATIENCE), 202)
+        self.assertIs(simulator.invocation_states[-1].status, InvocationStatus.SUCCESS)
+        self.assert_it_goes_on(simulator)
+
+
+if __name__ == "__main__":
+    unittest.main()
