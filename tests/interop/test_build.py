@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -109,6 +110,27 @@ class BuildTest(unittest.TestCase):
         with mock.patch.dict(build.PROGRAMS, programs), contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(build.main(["wanting"]), 0)
             self.assertEqual(build.main(["failing", "wanting"]), 1)
+
+
+class PageTest(unittest.TestCase):
+    """The page on reliability has the versions that are built."""
+
+    def setUp(self) -> None:
+        page = (build.SOURCES.parents[2] / "docs" / "reliability.rst").read_text()
+        self.told = dict(re.findall(r"^(\S+) +(\d+\.\d+\.\d+) ", page, re.MULTILINE))
+
+    def assert_told(self, client: str, file: str, pattern: str) -> None:
+        found = re.search(pattern, (build.SOURCES / file).read_text())
+        assert found is not None, file
+        self.assertEqual(self.told[client], found[1])
+
+    def test_it_has_those_of_every_program(self) -> None:
+        name = "aws-lambda-java-runtime-interface-client"
+        self.assert_told("aws-lambda-ric", "node/package.json", r'"aws-lambda-ric": "(.*)"')
+        self.assert_told("lambda_runtime", "rust/Cargo.toml", r'lambda_runtime .*"=(.*?)"')
+        self.assert_told("lambda-extension", "rust/Cargo.toml", r'lambda-extension = "=(.*)"')
+        self.assert_told("github.com/aws/aws-lambda-go", "go/go.mod", r"aws-lambda-go v(.*)")
+        self.assert_told(name, "java/pom.xml", rf"{name}</artifactId>\s*<version>(.*)</version>")
 
 
 if __name__ == "__main__":

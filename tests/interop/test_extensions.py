@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unittest
-from typing import Any
 
+from lambda_sim import Simulator
 from tests.interop import clients, extension_scenarios
+from tests.support import PATIENCE
 
 
 class PythonTest(extension_scenarios.ExtensionScenarios):
@@ -28,38 +29,38 @@ class RustTest(extension_scenarios.ExtensionScenarios):
     failure = 1
 
     def test_the_logs_api_tells_its_listener_what_the_function_wrote(self) -> None:
-        ids, records = self.logged("function")
-        lines = [line for kind, line in records if kind == "function" and "to do" in line]
-        for request_id, line in zip(ids, lines, strict=True):
+        simulator, ids = self.logging("function")
+        simulator.wait_for(lambda: len(self.records(simulator, self.name)) == 3, PATIENCE)
+        lines = self.records(simulator, self.name)
+        for request_id, (_, line) in zip(ids, lines, strict=True):
             self.assertIn(request_id, line)
 
     def test_a_listener_that_refuses_every_batch_holds_nothing_up(self) -> None:
         """Its listener for the Logs API knows no record of init, and refuses a batch for one."""
-        _, records = self.logged("platform,function")
-        self.assertEqual(records, [])
-
-    def logged(self, types: str) -> tuple[list[str], list[tuple[str, Any]]]:
-        """Three invocations, and what the Logs API's listener understood of them."""
-        simulator = self.around("rust", env={"API": "logs", "TYPES": types})
-        ids = [self.invoke(simulator, {"do": "echo"}) for _ in range(3)]
+        simulator, ids = self.logging("platform,function")
         simulator.graceful_shutdown()
         expected = [*(f"INVOKE {one}" for one in ids), "SHUTDOWN spindown"]
         self.assertEqual(self.events(simulator, self.name), expected)
-        return ids, self.records(simulator, self.name)
+        self.assertEqual(self.records(simulator, self.name), [])
+
+    def logging(self, types: str) -> tuple[Simulator, list[str]]:
+        """Three invocations with a listener for the Logs API."""
+        simulator = self.around("rust", env={"API": "logs", "TYPES": types})
+        return simulator, [self.invoke(simulator, {"do": "echo"}) for _ in range(3)]
 
 
 class TogetherTest(extension_scenarios.ExtensionTest):
     def test_three_languages_live_beside_a_function_of_a_fourth(self) -> None:
         languages = ("python", "go", "rust")
+        names = [f"{language}-extension" for language in languages]
         simulator = self.around(*languages, client=clients.BASH)
         ids = [self.invoke(simulator, {"do": "echo"}) for _ in range(3)]
+        self.wait_for_reports(simulator, 3, *names)
         simulator.graceful_shutdown()
-        for language in languages:
-            name = f"{language}-extension"
+        for name in names:
             expected = [*(f"INVOKE {one}" for one in ids), "SHUTDOWN spindown"]
             self.assertEqual(self.events(simulator, name), expected)
-            reports = self.reports(simulator, name)
-            self.assertEqual([one["requestId"] for one in reports], ids)
+            self.assertEqual(self.reports(simulator, name), ids)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 NAME = "python-extension"
 
 
+def say(line):
+    """In one piece, as two threads do."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class Listener(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         for one in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
-            print(one["type"], json.dumps(one["record"]), flush=True)
+            say(f"{one['type']} {json.dumps(one['record'])}")
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -55,7 +61,7 @@ call("PUT", "/2022-07-01/telemetry", me, wanted)
 while True:
     _, event = call("GET", "/2020-01-01/extension/event/next", me)
     what = event["eventType"]
-    print(what, event.get("requestId", event.get("shutdownReason")), flush=True)
+    say(f"{what} {event.get('requestId', event.get('shutdownReason'))}")
     if what == "SHUTDOWN":
         break
     if os.environ.get("FAIL") == what:
