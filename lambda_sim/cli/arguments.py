@@ -52,12 +52,14 @@ def parse(words: Sequence[str]) -> Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_invoke(commands.add_parser)
     _add_serve(commands.add_parser)
+    _add_event(commands.add_parser, is_wanted="event" in words[:1])
     # Behind the first -- nothing is ours, whatever it looks like.
     words = list(words)
     split = words.index("--") if "--" in words else len(words)
     options, strange = parser.parse_known_args(words[:split])
     if strange:
-        parser.error(f"unrecognized arguments: {' '.join(strange)} (a command stands behind --)")
+        hint = "" if words[0] == "event" else " (a command stands behind --)"
+        parser.error(f"unrecognized arguments: {' '.join(strange)}{hint}")
     options.command = [*getattr(options, "command", []), *words[split + 1 :]]
     return options
 
@@ -142,6 +144,20 @@ def _add_serve(add_parser: AddParser) -> None:
     )
     # The emulator takes its command without the dashes, too.
     parser.add_argument("command", nargs=REMAINDER, help=SUPPRESS)
+
+
+def _add_event(add_parser: AddParser, *, is_wanted: bool) -> None:
+    what = "Print an event as one of AWS's services would send it."
+    parser = add_parser(
+        "event",
+        help=what,
+        description=f"{what}\nIn a pipe: lambda-sim event sqs | lambda-sim invoke --event - ...",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=lambda options: _run("event", options))
+    if is_wanted:
+        import_module("lambda_sim.cli.event").add_sources(parser)
 
 
 def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> ArgumentParser:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from lambda_sim.cli import values
+from lambda_sim.cli.output import write_out
 from lambda_sim.cli.session import Bell, running
 from lambda_sim.cli.settings import LOG_VARIABLES, simulator_config
 from lambda_sim.errors import ConfigurationError, WaitTimeout
@@ -74,16 +75,6 @@ class _Call:
                 self._simulator.wait_for_telemetry("platform.report", timeout=patience)
         finally:
             self._bell.ring()
-
-
-def write_out(data: bytes) -> None:
-    """Put bytes on standard output, if anybody reads it."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # What is left must not be tried once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invocation(options: Namespace) -> Invocation:

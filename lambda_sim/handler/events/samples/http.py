@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, unquote
@@ -115,7 +116,15 @@ class Request:
 def _content_type(body: Json | bytes) -> str:
     if isinstance(body, bytes):
         return "application/octet-stream"
-    return "text/plain" if isinstance(body, str) else "application/json"
+    return "text/plain" if isinstance(body, str) and not _is_json(body) else "application/json"
+
+
+def _is_json(body: str) -> bool:
+    """Whether text is a JSON object or array; bare words and numbers are text."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def matched(field: str, template: str, path: str) -> dict[str, str]:

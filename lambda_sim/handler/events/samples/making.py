@@ -6,16 +6,19 @@ import base64
 import json
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
 from lambda_sim.errors import ConfigurationError
 
-__all__ = ["Json", "Making", "Where", "as_text", "items"]
+__all__ = ["Attributes", "Json", "Making", "Where", "as_text", "items"]
 
 Json = Any
 """Any JSON value."""
+
+Attributes = Mapping[str, str | int | float | bytes]
+"""What a sender says of a message."""
 
 MOST = 10_000
 """Records of a batch, at most, of any event source."""
@@ -32,7 +35,7 @@ class Where(TypedDict, total=False):
 
     :param region: (default: us-east-1)
     :param account_id: (default: 123456789012)
-    :param at: when it happened (default: now)
+    :param at: when it happened, in UTC if no zone is given (default: now)
     :param seed: a number that ids are made from (default: random)
     """
 
@@ -54,7 +57,8 @@ class Making:
     ) -> None:
         self.region = region
         self.account_id = account_id
-        self.at = datetime.now(UTC) if at is None else at.astimezone(UTC)
+        at = datetime.now(UTC) if at is None else at
+        self.at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         self._random = random.Random(seed)
 
     def arn(self, service: str, resource: str) -> str:
@@ -110,6 +114,8 @@ def items(one: Json, each: Sequence[Json] | None, count: int) -> Iterator[tuple[
         each = [one] * count
     else:
         _check("each", len(each))
+        if count != 1:
+            raise ConfigurationError("count", count, "left out where each record is given")
     return iter(enumerate(each))
 
 

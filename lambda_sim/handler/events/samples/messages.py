@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 from urllib.parse import quote_plus
 
-from .making import Json, Making, Where, as_text, items
+from .making import Attributes, Json, Making, Where, as_text, items
 
 __all__ = ["eventbridge", "s3", "sns", "sqs"]
 
@@ -22,7 +22,7 @@ def sqs(
     count: int = 1,
     queue: str = "my-queue",
     group: str | Sequence[str] | None = None,
-    attributes: Mapping[str, str | int | float | bytes] | None = None,
+    attributes: Attributes | None = None,
     receive_count: int = 1,
     **where: Unpack[Where],
 ) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def sns(
     count: int = 1,
     topic: str = "my-topic",
     subject: str | None = None,
-    attributes: Mapping[str, str | int | float | bytes] | None = None,
+    attributes: Attributes | None = None,
     **where: Unpack[Where],
 ) -> dict[str, Any]:
     """Notifications of an SNS topic; AWS sends one at a time.
@@ -195,7 +195,7 @@ def s3(
 
 
 def eventbridge(
-    detail: Json = None,
+    detail: Mapping[str, Any] | None = None,
     *,
     detail_type: str = SCHEDULED,
     source: str = "aws.events",
@@ -221,5 +221,5 @@ def eventbridge(
         "time": make.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": make.region,
         "resources": list(resources),
-        "detail": {} if detail is None else detail,
+        "detail": dict(detail or {}),
     }
