@@ -117,7 +117,7 @@ class Execution(Generic[SharedT]):
 
     def after_restore(self) -> None:
         """SnapStart has restored the process from one."""
-        self.handler.after_restore(self._shared[0])
+        self._shared[:] = [self.handler.after_restore(self._shared[0])]
 
     def execute(self, event: Event, context: LambdaContext | None = None) -> Outcome:
         """Run one invocation. What is no Exception, such as SystemExit, comes through.

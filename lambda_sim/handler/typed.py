@@ -70,8 +70,12 @@ class Handler(ABC, Generic[SharedT, EventT, ResultT]):
     def before_snapshot(self, shared: SharedT) -> None:
         """Let go of what can't be kept in a SnapStart snapshot, such as a connection."""
 
-    def after_restore(self, shared: SharedT) -> None:
-        """Make anew what a SnapStart snapshot does not keep, within 10 seconds."""
+    def after_restore(self, shared: SharedT) -> SharedT:
+        """Make anew what a SnapStart snapshot does not keep, within 10 seconds.
+
+        :returns: what invocations share from then on.
+        """
+        return shared
 
     def on_error(self, error: BaseException, invocation: Invocation[EventT]) -> None:
         """Look at what ended an invocation, before it is reported. It is reported in any case."""

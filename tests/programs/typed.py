@@ -37,8 +37,8 @@ class Store(Handler[list[str], dict[str, str], list[str]]):
     def before_snapshot(self, shared: list[str]) -> None:
         shared.append("snapshot")
 
-    def after_restore(self, shared: list[str]) -> None:
-        shared.append("restored")
+    def after_restore(self, shared: list[str]) -> list[str]:
+        return [*shared, "restored"]
 
 
 def defy() -> None:
