@@ -109,10 +109,10 @@ class Invocation:
         default=None, kw_only=True, validator=checks.optional(checks.header)
     )
     client_context: str | None = attrs.field(
-        default=None, kw_only=True, converter=_json_text, validator=_json_object
+        default=None, kw_only=True, converter=_json_text, validator=_json_object, repr=False
     )
     cognito_identity: str | None = attrs.field(
-        default=None, kw_only=True, converter=_json_text, validator=_json_object
+        default=None, kw_only=True, converter=_json_text, validator=_json_object, repr=False
     )
     tenant_id: str | None = attrs.field(
         default=None,

@@ -88,6 +88,7 @@ class ProcessConfig:
         kw_only=True,
         converter=plain_dict,
         validator=checks.checked(is_environment, "a mapping of variable names to text"),
+        repr=False,
     )
     args: tuple[str, ...] = attrs.field(
         default=(),

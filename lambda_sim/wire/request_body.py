@@ -226,9 +226,10 @@ class RequestBody:
             fields = parse_fields(b"\r\n".join(lines).decode("latin-1"))
         except RequestRefused as error:
             raise self._broken(BodyMalformed(f"trailers: {error}")) from error
+        found: dict[str, list[str]] = {}
         for _, name, value in fields:
-            before = self.trailers.get(name.lower())
-            self.trailers[name.lower()] = value if before is None else f"{before}, {value}"
+            found.setdefault(name.lower(), []).append(value)
+        self.trailers |= {name: ", ".join(values) for name, values in found.items()}
 
     def _line(self, most: int) -> bytes:
         incoming = self._incoming

@@ -44,3 +44,7 @@ def who(event, context):
 
 def mirror(event, context):
     return event
+
+
+def surroundings(event, context):
+    return dict(os.environ)
