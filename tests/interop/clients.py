@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from lambda_sim import ProcessConfig, ProcessRole
 from tests.interop.build import PROGRAMS, Program
@@ -32,6 +33,8 @@ class Client:
 
     line: str
     """What its logger makes of "to do: echo", as a pattern; <id> is the request's."""
+    json_line: Mapping[str, Any] | None = None
+    """What of that is there when the log is in JSON; None if its logger does not know of that."""
     error: tuple[str, str]
     """Type and message when the handler fails with "as asked"."""
     error_keys: frozenset[str]
@@ -77,6 +80,7 @@ PYTHON = Client(
     command=[sys.executable, "-m", "awslambdaric", "function.handler"],
     module="awslambdaric",
     line=rf"\[INFO\]\t{RIC_TIME}\t<id>\tto do: echo",
+    json_line={"level": "INFO", "message": "to do: echo", "requestId": "<id>"},
     error=("ValueError", "as asked"),
     error_keys=frozenset({"errorMessage", "errorType", "requestId", "stackTrace"}),
     init_error=("RuntimeError", "no init today"),
@@ -99,6 +103,7 @@ NODE = Client(
     # With several workers each poll keeps one thread of libuv's; the function needs some, too.
     env={"UV_THREADPOOL_SIZE": "16"},
     line=rf"{RIC_TIME}\t<id>\tINFO\tto do: echo",
+    json_line={"level": "INFO", "message": "to do: echo", "requestId": "<id>"},
     error=("RangeError", "as asked"),
     error_keys=frozenset({"errorType", "errorMessage", "trace"}),
     init_error=("RangeError", "no init today"),
@@ -126,6 +131,7 @@ RUST = Client(
     program=PROGRAMS["rust"],
     command=[Path("target/debug/function")],
     line=r' INFO Lambda runtime invoke\{requestId="<id>" xrayTraceId="[^"]*"\}: to do: echo',
+    json_line={"level": "INFO", "fields": {"message": "to do: echo"}},
     # The type of the box that the error came in.
     error=(
         "&alloc::boxed::Box<dyn core::error::Error + core::marker::Send + core::marker::Sync>",
@@ -152,6 +158,7 @@ JAVA = Client(
         "interop.Function",
     ],
     line="to do: echo",
+    json_line={"message": "to do: echo\n", "AWSRequestId": "<id>"},
     error=("java.lang.IllegalArgumentException", "as asked"),
     error_keys=frozenset({"errorType", "errorMessage", "stackTrace"}),
     init_error=("java.lang.IllegalStateException", "no init today"),

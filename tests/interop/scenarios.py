@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -120,6 +121,18 @@ class Scenarios(InteropTest):
         lines = [line for line in simulator.logs if re.fullmatch(form, line.message)]
         self.assertEqual([line.request_id for line in lines], [state.request_id], simulator.logs)
         self.assertIn("to do: echo", state.log_tail)
+
+    def test_a_log_in_json_is_told_of_as_objects(self) -> None:
+        simulator = self.run_client(log_format="JSON")
+        state = self.assert_works(simulator)
+        events = simulator.get_telemetry_events_by_type("function")
+        (record,) = [event.record for event in events if "to do" in str(event.record)]
+        if self.client.json_line is None:
+            self.assertEqual(record, "to do: echo\n")
+        else:
+            told = {name: record.get(name) for name in self.client.json_line}
+            expected = json.dumps(self.client.json_line).replace("<id>", state.request_id)
+            self.assertEqual(told, json.loads(expected))
 
     def test_five_megabytes_go_both_ways(self) -> None:
         simulator = self.run_client()
