@@ -63,6 +63,15 @@ class ExamplesTest(unittest.TestCase):
             "price list read: 1 time$",
         )
 
+    def test_batch(self) -> None:
+        shown = self.show("batch")
+        self.assert_lines(
+            shown, r'again: \{"id": "b", "count": 0\}$', r"in time: \d, again: \d, SUCCESS$"
+        )
+        in_time, again = map(int, re.findall(r"(\d), ", shown.splitlines()[-1]))
+        # How many is up to the machine; all five would take as long as the function may.
+        self.assertEqual((5, True), (in_time + again, again > 0), shown)
+
     def test_connection(self) -> None:
         self.assert_lines(
             self.show("connection"),

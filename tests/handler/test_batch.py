@@ -9,6 +9,7 @@ from typing import Any
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.batch import BatchProcessingError, RecordStatus, process_batch, run_batch
+from lambda_sim.handler.codec import TypedCodec
 from lambda_sim.handler.deadline import Deadline
 from lambda_sim.handler.events import (
     DynamoDBStreamEvent,
@@ -232,6 +233,14 @@ class TestResult(BatchTestCase):
     def test_it_is_encoded_as_the_response(self) -> None:
         result = run_batch(samples.sqs(), bad())
         self.assertEqual({"batchItemFailures": []}, json.loads(json.dumps(result.to_json())))
+
+    def test_a_handler_may_take_typed_batches_and_return_results(self) -> None:
+        codec = TypedCodec()
+        made = samples.sqs(each=["a", "b"])
+        event = codec.decode(json.dumps(made).encode(), SQSEvent)
+        with self.assertLogs(LOGGER):
+            result = run_batch(event, bad("a"))
+        self.assertEqual({"batchItemFailures": ids(made, 0)}, json.loads(codec.encode(result)))
 
     def test_bodies_are_not_shown(self) -> None:
         result = run_batch(samples.sqs("hush"), bad())
