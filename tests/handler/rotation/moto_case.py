@@ -8,6 +8,7 @@ import logging
 import unittest
 import urllib.request
 import zipfile
+from functools import cached_property
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -39,10 +40,10 @@ class MotoTest(unittest.TestCase):
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self) -> None:
-        super().setUp()
         reset = urllib.request.Request(f"{self._address()}/moto-api/reset", method="POST")
         urllib.request.urlopen(reset, timeout=PATIENCE).close()
         self.client = self.connect("secretsmanager")
+        super().setUp()
 
     def connect(self, service: str) -> Any:
         import boto3  # noqa: PLC0415
@@ -66,11 +67,12 @@ class MotoTest(unittest.TestCase):
         self.client.rotate_secret(
             SecretId=secret_id,
             ClientRequestToken=token,
-            RotationLambdaARN=self._function(),
+            RotationLambdaARN=self.function,
             RotationRules={"AutomaticallyAfterDays": 30},
         )
 
-    def _function(self) -> str:
+    @cached_property
+    def function(self) -> str:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as written:
             written.writestr("app.py", "def handler(event, context): pass")

@@ -132,6 +132,10 @@ class FaultTest(MemoryTest):
         self.refused("InternalServiceError", "put_secret_value", SecretId="db", SecretString="two")
         self.assertEqual(self.service.get_secret_value(SecretId="db")["SecretString"], "two")
 
+    def test_a_lost_answer_may_have_been_a_refusal(self) -> None:
+        self.service.fail_next(is_late=True, code="ThrottlingException")
+        self.refused("ThrottlingException", "get_secret_value", SecretId="no")
+
     def test_a_fault_skips_calls_and_strikes_so_often(self) -> None:
         self.service.fail_next("describe_secret", skip=1, times=2)
         outcomes = []
