@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
+CHAOS ?= 10
+SEED ?= $(shell date +%s)
 
-.PHONY: demo test lint bench fuzz score rie interop clean
+.PHONY: demo test lint bench fuzz chaos score rie interop clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
@@ -34,6 +36,10 @@ score: $(VENV)/.installed
 # AWS's emulator, into .cache: the suite compares the page with it if it is there.
 rie: $(VENV)/.installed
 	$(BIN)/python -m tests.conformance.score.rie
+
+# The suite's chaos so many times over, with other dice; a failure says with which.
+chaos: $(VENV)/.test
+	LAMBDA_SIM_CHAOS=$(CHAOS) LAMBDA_SIM_SEED=$(SEED) $(BIN)/python -W error -m unittest tests.reliability.test_chaos
 
 # Programs around real clients of other languages, into .cache: the suite runs those that are there.
 interop: $(VENV)/.test
