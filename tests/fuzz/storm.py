@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -119,7 +120,7 @@ class _Storm:
         tally = self._tally
         is_served = self._world.serves
         if is_served:
-            self._world.call(-1)  # so that init is over
+            self._world.warm_up()
         idle = Footprint.now()
         with ThreadPoolExecutor(PLAYERS + 2) as pool:
             # Whatever is opened once and kept is opened now.
@@ -187,8 +188,7 @@ class _Storm:
         """What is held when connections that we closed are closed on the other side, too."""
 
         def is_settled() -> bool:
-            now = Footprint.now()
-            return now.threads <= idle.threads and now.descriptors <= idle.descriptors
+            return not Footprint.now().holds_more_than(idle)
 
         if not self._world.is_rough:
             with suppress(WaitTimeout):  # then there is a leak
@@ -199,8 +199,10 @@ class _Storm:
         """What a rough world's reset environment holds is not what it held."""
         if self._world.is_rough:
             return
-        if after.threads > before.threads or after.descriptors > before.descriptors:
-            self._tally.complaints.append(f"leaks: {before}; then {after}")
+        if after.holds_more_than(before):
+            names = [one.name for one in threading.enumerate()]
+            left = dict(after.files - before.files)
+            self._tally.complaints.append(f"leaks: {before}; then {after}: {left}, of {names}")
         if after.memory > before.memory + MEMORY_SLACK:
             self._tally.complaints.append(f"grows: {before}; then {after}")
 
@@ -236,7 +238,7 @@ def _shortest(tally: Tally, finding: Finding) -> str:
         case = replace(finding.case, data=data, cuts=(), pause=0.0)
         with World(tally.kind, is_rough=tally.is_rough) as world:
             if world.serves:
-                world.call(-1)
+                world.warm_up()
             what = played(world, case)[1]
         return what is not None and what.partition(":")[0] == finding.kind
 

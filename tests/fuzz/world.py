@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -19,6 +20,7 @@ import psutil
 from lambda_sim import (
     RELAXED,
     FreezeMode,
+    Invocation,
     InvocationState,
     InvocationStatus,
     ProcessRole,
@@ -59,7 +61,8 @@ class Footprint(NamedTuple):
     """What this process holds."""
 
     threads: int
-    descriptors: int
+    files: Counter[str]
+    """By what they are: a kind such as ``socket``, or a path."""
     memory: int
 
     @classmethod
@@ -68,20 +71,23 @@ class Footprint(NamedTuple):
         threads = [one for one in threading.enumerate() if one.name.startswith("lambda-sim:")]
         return cls(len(threads), _files(), psutil.Process().memory_info().rss)
 
+    def holds_more_than(self, other: Footprint) -> bool:
+        return self.threads > other.threads or self.files.total() > other.files.total()
+
     def __str__(self) -> str:
-        return f"{self.threads} threads, {self.descriptors} files, {self.memory >> 20} MB"
+        return f"{self.threads} threads, {self.files.total()} files, {self.memory >> 20} MB"
 
 
-def _files() -> int:
+def _files() -> Counter[str]:
     """Open files but for those by which processes are measured, kept from when they first are."""
     links = Path("/proc/self/fd")
     if not links.is_dir():
-        return psutil.Process().num_fds()
-    found = 0
+        return Counter(some=psutil.Process().num_fds())
+    found: Counter[str] = Counter()
     for link in links.iterdir():
         with suppress(OSError):  # the one that lists them
-            found += not os.readlink(link).startswith("/proc/")
-    return found
+            found[re.sub(r"[0-9]+", "", os.readlink(link))] += 1
+    return Counter({name: many for name, many in found.items() if not name.startswith("/proc/")})
 
 
 class World:
@@ -138,6 +144,10 @@ class World:
         data = case.data
         if grammar.REQUEST_ID in data:
             data = data.replace(grammar.REQUEST_ID, self._request_id().encode())
+        if grammar.TOKEN in data:
+            variables = self.simulator.lambda_env_vars()
+            token = variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+            data = data.replace(grammar.TOKEN, token.encode())
         if grammar.EXTENSION_ID in data:
             data = data.replace(grammar.EXTENSION_ID, self._extension_id().encode())
         return data
@@ -155,6 +165,13 @@ class World:
         return self._random.choice(known).id if known else grammar.some_id(self._random).decode()
 
     # --- Callers --------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Init is over, and what is opened once is open."""
+        with self.connection() as connection:
+            for number in range(-3, 0):
+                self.call(number)
+                self.call_over_http(connection, number)
 
     def call(self, number: int) -> None:
         """One invocation through the library; what is wrong with its end is a complaint."""
@@ -201,7 +218,8 @@ class World:
             return
         in_a_row = 0
         for number in range(TRIES if self.is_rough else 3):
-            state = self.simulator.invoke({"calm": number})
+            # With time to start processes in, also on a machine that is busy.
+            state = self.simulator.invoke(Invocation({"calm": number}, timeout=SETTLE))
             is_right = state.status is InvocationStatus.SUCCESS
             is_right = is_right and state.response.payload == {"calm": number}
             in_a_row = in_a_row + 1 if is_right else 0
