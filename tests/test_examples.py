@@ -72,6 +72,15 @@ class ExamplesTest(unittest.TestCase):
         # How many is up to the machine; all five would take as long as the function may.
         self.assertEqual((5, True), (in_time + again, again > 0), shown)
 
+    def test_rotation(self) -> None:
+        self.assert_lines(
+            self.show("rotation"),
+            "  setSecret .* AWSCURRENT .{8}  AWSPENDING .{8}$",
+            r"  failed: RotationError: PermissionError: \*\*\* is not the password$",
+            "  finishSecret .* AWSCURRENT .{8}  AWSPREVIOUS .{8}$",
+            "kept: True$",
+        )
+
     def test_connection(self) -> None:
         self.assert_lines(
             self.show("connection"),

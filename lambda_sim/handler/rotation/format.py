@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lambda_sim.errors import LambdaSimError
 
+from ..codec import Codec, TypedCodec
 from ..validation import EventValidationError, described
 from .container import SecretContainer
 from .failure import RotationError
 from .value import SecretValue
-
-if TYPE_CHECKING:
-    from ..codec import Codec
 
 __all__ = ["SecretFormat"]
 
@@ -30,6 +28,11 @@ class SecretFormat:
     def __init__(self, as_type: Any, codec: Codec) -> None:
         self._as_type = as_type
         self._codec = codec
+
+    def prepare(self) -> None:
+        """Find out how to read the type, so that the first step need not wait for it."""
+        if self._as_type is not str and isinstance(self._codec, TypedCodec):
+            self._codec.prepare(self._as_type)
 
     def open(self, value: SecretValue) -> SecretContainer[Any]:
         """Read a stored value.

@@ -59,7 +59,9 @@ class RotationHandler(Handler[SharedT, RotationEvent, None], Generic[SharedT, Se
     _secrecy: Secrecy | None = None
 
     def __init__(self, client: SecretsManagerClient | None = None) -> None:
+        """:raises ConfigurationError: nobody knows how to read the secret's type."""
         self._client = client
+        self.secret_format.prepare()
 
     @abstractmethod
     def create(
