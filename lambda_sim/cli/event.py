@@ -106,18 +106,21 @@ class _Option:
 
 def _options(name: str) -> Iterator[_Option]:
     make = getattr(samples, name)
-    parameters = inspect.signature(make).parameters
-    defaults = {key: one.default for key, one in parameters.items()}
     types = {**get_type_hints(make), **get_type_hints(Where)}
     described = dict(DESCRIBED.findall(f"{make.__doc__}\n{Where.__doc__}"))
-    has_each = EACH in parameters
-    for key in (*parameters, *get_type_hints(Where)):
-        if key in described and key != EACH:
-            words = described[key]
-            if isinstance(defaults.get(key), str | int) and defaults[key] is not False:
-                words += f" (default: {defaults[key]})"
-            is_first = has_each and key == next(iter(parameters))
+    own = {
+        key: parameter.default
+        for key, parameter in inspect.signature(make).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    is_first = EACH in own
+    for key in (*own, *get_type_hints(Where)):
+        if key != EACH:
+            words = described.get(key)
+            if isinstance(default := own.get(key), str | int) and default is not False:
+                words = f"{words} (default: {default})"
             yield _Option(key, _KINDS[types[key]], words, is_first)
+            is_first = False
 
 
 def _content(text: str) -> str | bytes:

@@ -6,10 +6,12 @@ import inspect
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from datetime import datetime
+from io import StringIO
 from typing import Any
 
-from lambda_sim.cli import arguments, event
+from lambda_sim.cli import arguments, event, main
 from lambda_sim.handler.events import samples
 from tests.cli.case import CommandTestCase, Result
 
@@ -75,8 +77,9 @@ class TestEvent(CommandTestCase):
             (("sqs", "--", "x"), "allowed is nothing: an event runs no command"),
             (("sqs", "--bod", "x"), "unrecognized arguments: --bod x\n"),
         ):
-            with self.subTest(words):
-                self.assert_misused(fault, "event", *words)
+            with self.subTest(words), redirect_stderr(StringIO()) as err:
+                self.assertEqual(2, main(["event", *words]))
+                self.assertRegex(err.getvalue(), fault)
 
 
 class TestOptions(CommandTestCase):

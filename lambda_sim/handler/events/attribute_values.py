@@ -35,6 +35,8 @@ def deserialize(value: Any) -> Any:
         return _READERS[kind](held)
     except EventValidationError as error:
         raise error.below(kind) from None
+    except RecursionError:
+        refuse("no more than the 32 levels that DynamoDB has", value)
 
 
 def serialize(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one for each type

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import attrs
 
-from lambda_sim.handler.validation import EventValidationError, described
+from lambda_sim.handler.validation import EventValidationError
 
 from .headers import Headers, headers_of
-from .shape import Record, array_of, flag, map_of, optional, parsed_json, text, with_default
+from .shape import (
+    Record,
+    array_of,
+    base64_bytes,
+    flag,
+    map_of,
+    optional,
+    parsed_json,
+    text,
+    with_default,
+)
 
 __all__ = ["HttpRequest", "MultiValueRequest"]
 
@@ -42,9 +50,9 @@ class HttpRequest(Record):
         if not self.is_base64_encoded:
             return (self.body or "").encode()
         try:
-            return base64.b64decode(self.body or "", validate=True)
-        except (binascii.Error, ValueError):
-            raise EventValidationError("body", "base64", described(self.body)) from None
+            return base64_bytes(self.body or "")
+        except EventValidationError as error:
+            raise error.below("body") from None
 
     @property
     def json_body(self) -> Any:

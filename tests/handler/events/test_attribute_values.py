@@ -42,6 +42,13 @@ class TestDeserialize(unittest.TestCase):
     def test_types_that_are_null_do_not_count(self) -> None:
         self.assertEqual("x", deserialize({"N": None, "S": "x", "BOOL": None}))
 
+    def test_what_is_nested_too_deeply_is_refused(self) -> None:
+        typed: dict[str, Any] = {"S": "deep"}
+        for _ in range(1000):
+            typed = {"L": [typed]}
+        with self.assertRaisesRegex(EventValidationError, "expected no more than the 32 levels"):
+            deserialize(typed)
+
     def test_faults_are_named(self) -> None:
         for typed, path in (
             (None, ""),

@@ -39,7 +39,10 @@ READERS: dict[str, tuple[type[Record], dict[str, Any]]] = {
     "secrets_manager": (events.SecretsManagerEvent, {"rotation_token": "r"}),
 }
 AT = datetime(2026, 11, 28, 12, 30, 0, 250_000, tzinfo=UTC)
-WRONG: tuple[Any, ...] = (None, True, -5, 1.5, "", "no\x00thing", [], {}, [None], {"x": None})
+WRONG: tuple[Any, ...] = (
+    *(None, True, -5, 1.5, 10**400, float("nan"), float("inf")),
+    *("", "no\x00thing", "9" * 5000, "\ud800", [], {}, [None], {"x": None}),
+)
 
 
 def sample(source: str) -> Any:
