@@ -254,6 +254,8 @@ class TestRequests(unittest.TestCase):
         self.assertEqual(("anonymous", AT), (context.account_id, context.time_epoch))
         self.assertEqual("28/Nov/2026:12:10:00 +0000", context.time)
         self.assertRegex(context.domain_name, r"^[a-z0-9]{32}\.lambda-url\.us-east-1\.on\.aws$")
+        cookies = LambdaFunctionUrlEvent.from_json(samples.function_url(headers={"Cookie": "a=1"}))
+        self.assertEqual((("a=1",), "a=1"), (cookies.cookies, cookies.header("cookie")))
         signed = samples.function_url(authorizer={"iam": {"userId": "AIDA"}})["requestContext"]
         self.assertEqual("123456789012", signed["accountId"])
 

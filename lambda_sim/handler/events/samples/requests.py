@@ -125,6 +125,7 @@ def api_gateway_v2(
     host = f"{api_id}.execute-api.{make.region}.amazonaws.com"
     request = Request.made(make, host, path, method=method, headers=headers, body=body)
     event = _format_2(make, request, api_id, make.account_id, authorizer)
+    event["headers"].pop("cookie", None)  # which a function URL leaves there
     event["routeKey"] = event["requestContext"]["routeKey"] = route_key
     event["requestContext"]["stage"] = stage
     if stage != "$default":
@@ -149,7 +150,7 @@ def function_url(
 
     :param path: the path, with its query string if any
     :param method: the HTTP method
-    :param headers: headers of the request; a cookie header becomes the cookies
+    :param headers: headers of the request; a cookie header is also the cookies
     :param body: the body; what is neither bytes nor text becomes JSON
     :param authorizer: who called, under iam, for a URL that asks; a JSON object
     """
@@ -207,7 +208,7 @@ def _format_2(
     authorizer: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     headers = {name: ",".join(values) for name, values in request.lower_headers.items()}
-    cookies = [c for c in headers.pop("cookie", "").split("; ") if c]
+    cookies = [c for c in headers.get("cookie", "").split("; ") if c]
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
