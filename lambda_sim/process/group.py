@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from lambda_sim.process import tree
-from lambda_sim.process.mark import bearers
+from lambda_sim.process.mark import kill_bearers
 from lambda_sim.process.memory import TreeMemory, Usage
 from lambda_sim.sync import NEVER, Deadline, Monitor
 
@@ -140,12 +140,7 @@ class ProcessGroup:
         """
         left = [known for pid in self.descendants() if (known := tree.process(pid))]
         self.kill()
-        while new := [known for known in self._bearers() if known not in left]:
-            left += new  # and look again: one of them may have started another
-            for known in new:
-                with suppress(psutil.Error):
-                    known.kill()
-        return left
+        return left + kill_bearers(self._mark, self.pid)
 
     def starve(self, pid: int) -> psutil.Process | None:
         """Kill one process of the tree for want of memory, stopped or not; None if it is gone."""
@@ -200,10 +195,6 @@ class ProcessGroup:
         with self._claimed() as is_ours:
             below = tree.descendants([self.pid, *known] if is_ours else known)
         return [*known, *below], known
-
-    def _bearers(self) -> list[psutil.Process]:
-        found = (tree.process(pid) for pid in bearers(self._mark, self.pid) if pid != self.pid)
-        return [known for known in found if known is not None]
 
     def memory(self) -> list[Usage]:
         """What each process of the tree uses now; strays that lost their parents are not asked."""

@@ -68,6 +68,7 @@ class Guard:
         assert self._shell.stdin is not None
         self._pipe = self._shell.stdin
         os.set_blocking(self._pipe.fileno(), False)
+        self.pid = self._shell.pid
         _all_guards().add(self)
 
     def watch(self, group: int) -> None:

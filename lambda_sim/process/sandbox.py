@@ -23,7 +23,7 @@ from lambda_sim.process.launch import launch
 from lambda_sim.process.limit import MemoryLimit
 from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
 from lambda_sim.process.lookout import Lookout
-from lambda_sim.process.mark import marked
+from lambda_sim.process.mark import child_mark, kill_bearers, marked
 from lambda_sim.process.surroundings import child_environment
 from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
 
@@ -134,7 +134,7 @@ class LocalSandbox:
             else MemoryLimit(memory_limit_bytes, self._live_groups)
         )
         self._freezer = Freezer(self._stopping, self._woken)
-        self._mark = f"{new_id()}-"
+        self._mark = f"{new_id()}:"
         self._numbers = count(1)
         self._monitor = Monitor()
         # Guarded by _monitor, all of it; the tuples are replaced, never changed, and reading one
@@ -175,7 +175,7 @@ class LocalSandbox:
 
         AWS: *Using the Lambda Extensions API to create extensions*, Init phase.
         """
-        mark = f"{self._mark}{next(self._numbers)}"
+        mark = child_mark(self._mark, next(self._numbers))
         environment = marked(child_environment(variables, config), mark)
         is_runtime = config.role is ProcessRole.RUNTIME
         has_frames = has_log_frames and is_runtime and CAN_HEAR and LOG_FD not in environment
@@ -311,6 +311,7 @@ class LocalSandbox:
         with ExitStack() as undo:
             undo.callback(self._closed)
             undo.callback(self._dismiss)
+            undo.callback(self._kill_unknown)
             undo.callback(self._join_watchers)
             undo.callback(lambda: self.stop(self.live(), grace))
             undo.callback(self._freezer.close)
@@ -384,6 +385,12 @@ class LocalSandbox:
         for member in members:
             if member.watcher.failure is not None:
                 raise member.watcher.failure
+
+    def _kill_unknown(self) -> None:
+        """Ctrl-C may come when a process is started, and nobody is told of it yet."""
+        if self._staff is not None and self._staff.guard is not None:
+            unknown = kill_bearers(self._mark, self._staff.guard.pid)
+            tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
 
     def _dismiss(self) -> None:
         staff = self._staff

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
 
 from lambda_sim.errors import ShuttingDown
 from lambda_sim.model.process import ProcessConfig, ProcessRole
@@ -133,6 +136,25 @@ class StopTest(SandboxTestCase):
                     child.close()
                 child.wait(PATIENCE)
                 self.assertTrue(is_gone(daemon))
+
+    def test_nor_does_one_whose_start_was_interrupted(self) -> None:
+        started: list[subprocess.Popen[bytes]] = []
+        popen = subprocess.Popen
+
+        def interrupted(words: list[str], **how: Any) -> None:
+            started.append(popen(words, **how))
+            raise KeyboardInterrupt
+
+        self.shell("exit").wait(PATIENCE)
+        with (
+            mock.patch("subprocess.Popen", interrupted),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.spawn(["/bin/sleep", "600"])
+        self.sandbox.close()
+        for one in started:
+            with one:
+                self.assertEqual(-signal.SIGKILL, one.wait(PATIENCE))
 
     def test_frozen_grandchildren_do_not_outlive_a_leader_that_was_killed(self) -> None:
         child = self.shell(TREE)
