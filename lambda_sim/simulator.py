@@ -151,7 +151,12 @@ class Simulator:
             for pid in (self.config.runtime_pid, *self.config.extension_pids):
                 if pid is not None:
                     self._sandbox.register_pid(pid)
-            dispatcher = Dispatcher(self.config, clock=self._clock, on_dropped=environment.dropped)
+            dispatcher = Dispatcher(
+                self.config,
+                clock=self._clock,
+                on_dropped=environment.dropped,
+                awake_since=lambda: self._sandbox.awake_since,
+            )
             router = Router(environment, dispatcher)
             router.start()
             undo.callback(router.close)

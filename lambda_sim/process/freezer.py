@@ -12,6 +12,7 @@ from lambda_sim.errors import FreezeError
 from lambda_sim.process import tree
 from lambda_sim.process.group import ProcessGroup
 from lambda_sim.process.turns import Turns
+from lambda_sim.sync import SYSTEM_CLOCK
 
 __all__ = ["Freezer"]
 
@@ -34,6 +35,8 @@ class Freezer:
         self._woken = woken
         # Never long: a few signals, and the bounded look whether they were obeyed.
         self._turns = Turns()
+        self.awake_since: float | None = 0.0
+        """Since when nothing is stopped, in monotonic seconds; None while something may be."""
         # Touched only by the thread whose turn it is, all of it:
         self._is_closed = False
         self._foreign: dict[int, psutil.Process] = {}
@@ -65,6 +68,7 @@ class Freezer:
         with self._turns.next():
             if self._is_closed:
                 return 0
+            self.awake_since = None
             stopped: set[int] = set()
             refused: list[str] = []
             for group in groups:
@@ -74,6 +78,8 @@ class Freezer:
                 if pid not in stopped:
                     self._suspend(partial(_family, root), stopped, refused)
             tree.asked_until(lambda: all(map(tree.is_at_rest, stopped)), STOP_TIME)
+            if not stopped:
+                self.awake_since = SYSTEM_CLOCK.monotonic()
         _raise_if(refused, "freeze")
         return len(stopped)
 
@@ -153,6 +159,7 @@ class Freezer:
                 group.resume()
             except PermissionError as error:
                 refused.append(f"{group.pid}: {error.strerror}")
+        self.awake_since = SYSTEM_CLOCK.monotonic()
         return refused
 
 

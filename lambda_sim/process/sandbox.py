@@ -229,6 +229,11 @@ class LocalSandbox:
         """
         self._freezer.thaw()
 
+    @property
+    def awake_since(self) -> float | None:
+        """Since when nothing is frozen, in monotonic seconds; None while something may be."""
+        return self._freezer.awake_since
+
     def drain(self, flush: bool = False) -> None:
         """Hand over all lines that children have written before this call.
 

@@ -56,6 +56,7 @@ def _request(link: Link, subscription: TelemetrySubscription, events: list[bytes
     from http.client import HTTPConnection, HTTPException  # noqa: PLC0415
 
     client = HTTPConnection(subscription.host, subscription.port)
+    # It sends all, and makes a file of the answer: no more is asked of it.
     client.sock = link.connected((subscription.host, subscription.port))
     body = b"[" + b",".join(events) + b"]"
     headers = {"Content-Type": JSON_TYPE}

@@ -22,6 +22,7 @@ from lambda_sim.telemetry import schema
 from lambda_sim.telemetry.buffers import Buffer, Drops
 from lambda_sim.telemetry.delivery import Outcome, deliver
 from lambda_sim.telemetry.link import Link
+from lambda_sim.telemetry.patience import AwakeSince
 from lambda_sim.telemetry.schema import Form
 
 __all__ = ["Dispatcher"]
@@ -56,10 +57,10 @@ class _Subscriber:
     Guarded by the dispatcher's monitor, but for `link`, which is the worker's.
     """
 
-    def __init__(self, subscription: TelemetrySubscription) -> None:
+    def __init__(self, subscription: TelemetrySubscription, awake_since: AwakeSince) -> None:
         self.subscription = subscription
         self.buffer = Buffer(subscription)
-        self.link = Link()
+        self.link = Link(awake_since)
         self.accepted = 0
         self.in_flight = 0
         self.failures = 0
@@ -129,6 +130,8 @@ class Dispatcher:
     :param clock: for the age of batches and the pause between retries. Sockets run in real time.
     :param on_dropped: called by a worker, with no lock held, after events were dropped. The
         subscriber that lost them hears of it in front of its next batch, the others don't.
+    :param awake_since: since when no process is frozen, in monotonic seconds; None while some are.
+        A listener that was frozen has not failed to answer.
 
     AWS: *Lambda Telemetry API reference*; *Using the Lambda Logs API*.
     """
@@ -139,8 +142,10 @@ class Dispatcher:
         *,
         clock: Clock = SYSTEM_CLOCK,
         on_dropped: Callable[[LogsDropped], None],
+        awake_since: AwakeSince = lambda: 0.0,
     ) -> None:
         self._config = config
+        self._awake_since = awake_since
         self._clock = clock
         self._on_dropped = on_dropped
         self._monitor = Monitor()
@@ -233,7 +238,7 @@ class Dispatcher:
     # --- Subscribers come and go ------------------------------------------------------------------
 
     def _add(self, subscription: TelemetrySubscription) -> _Subscriber:
-        subscriber = _Subscriber(subscription)
+        subscriber = _Subscriber(subscription, self._awake_since)
         name = f"telemetry-{subscription.extension_name}"
         worker = Worker(name, partial(self._work, subscriber)).start()
         with self._monitor as monitor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
+from lambda_sim.telemetry import patience
+from lambda_sim.telemetry.patience import AwakeSince, PatientSocket
+
 __all__ = ["Address", "Link"]
 
 Address = tuple[str, int]
-
-PATIENCE_SECONDS = 2.0
-"""How long a listener may take to accept, to read or to answer."""
 
 _CHUNK = 65_536
 _MOST_CHUNKS = 64
@@ -20,14 +20,17 @@ class Link:
     """A connection between batches. One thread opens, uses and closes it; any may cut it.
 
     No proxy is ever asked.
+
+    :param awake_since: since when the processes around it are not frozen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, awake_since: AwakeSince) -> None:
+        self._awake_since = awake_since
         self._socket: socket.socket | None = None
         self._address: Address | None = None
         self._is_cut = False
 
-    def connected(self, address: Address, *, may_speak: bool = False) -> socket.socket:
+    def connected(self, address: Address, *, may_speak: bool = False) -> PatientSocket:
         """The connection to an address: the one that was kept, if it still serves, or a new one.
 
         :param may_speak: whether the listener may send something that nobody reads.
@@ -43,7 +46,7 @@ class Link:
             kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._is_cut:
             raise ConnectionAbortedError("cut")
-        return kept
+        return PatientSocket(kept, self._awake_since)
 
     def _open(self, address: Address) -> socket.socket:
         """Connect with a socket that is shown before it waits, so that it can be cut."""
@@ -52,7 +55,7 @@ class Link:
             *address, type=socket.SOCK_STREAM
         ):
             self._socket = opened = socket.socket(family, kind, protocol)
-            opened.settimeout(PATIENCE_SECONDS)
+            opened.settimeout(patience.PATIENCE_SECONDS)
             if self._is_cut:
                 break
             try:
@@ -89,7 +92,7 @@ def _is_over(idle: socket.socket, *, may_speak: bool) -> bool:
     """
     try:
         is_over = not _read_away(idle) if may_speak else _speaks_or_ended(idle)
-        idle.settimeout(PATIENCE_SECONDS)
+        idle.settimeout(patience.PATIENCE_SECONDS)
     except OSError:
         return True
     return is_over

@@ -206,7 +206,7 @@ class Connections(DispatcherTestCase):
         listener = self.listen(ENDLESS)
         dispatcher = self.dispatch()
         dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", 0.1):
             dispatcher.deliver(lines(1))
             self.assertTrue(dispatcher.flush(soon()))
         dispatcher.deliver(lines(2))
@@ -398,7 +398,7 @@ class Lines(DispatcherTestCase):
     def test_a_listener_that_reads_nothing_is_given_the_batch_again(self) -> None:
         listener = self.listen_for_lines(buffer_bytes=4096)
         dispatcher = self.dispatch()
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", 0.1):
             dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
             dispatcher.deliver([line("x" * 2**23)])
             self.accept(listener)
@@ -406,7 +406,7 @@ class Lines(DispatcherTestCase):
 
     def test_close_ends_a_write_that_hangs(self) -> None:
         listener = self.listen_for_lines(buffer_bytes=4096)
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", PATIENCE):
             dispatcher = self.dispatch()
             dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
             dispatcher.deliver([line("x" * 2**23)])
@@ -424,7 +424,7 @@ class Lines(DispatcherTestCase):
             self.addCleanup(caller.close)
             caller.setblocking(False)
             caller.connect_ex(("127.0.0.1", listener.port))
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", PATIENCE):
             dispatcher = self.dispatch()
             dispatcher.subscribe(over_tcp(listener.port, timeout_ms=0))
             dispatcher.deliver(lines(1))
@@ -554,7 +554,7 @@ class Retries(DispatcherTestCase):
     def test_a_listener_that_never_answers_is_asked_again(self) -> None:
         listener = self.listen(HOLD)
         dispatcher = self.dispatch()
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", 0.1):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", 0.1):
             dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
             dispatcher.deliver(lines(1))
             self.assertEqual([listener.numbers(), listener.numbers()], [[1], [1]])
@@ -782,7 +782,7 @@ class Ending(DispatcherTestCase):
 
     def test_close_ends_a_post_that_hangs(self) -> None:
         listener = self.listen(HOLD)
-        with mock.patch("lambda_sim.telemetry.link.PATIENCE_SECONDS", PATIENCE):
+        with mock.patch("lambda_sim.telemetry.patience.PATIENCE_SECONDS", PATIENCE):
             dispatcher = self.dispatch()
             dispatcher.subscribe(subscription(listener.port, timeout_ms=0))
             dispatcher.deliver(lines(1))

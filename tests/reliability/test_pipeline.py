@@ -1,0 +1,148 @@
+"""A telemetry pipeline of real processes: nothing is lost, nothing comes twice, order is kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from lambda_sim import FreezeMode, InvocationStatus, ProcessConfig, ProcessRole, Simulator
+from lambda_sim.telemetry.patience import PATIENCE_SECONDS
+from tests.support import PATIENCE, ROOT, SimulatorTest
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+NAME = "pipeline"
+PROTOCOLS = ("http", "tcp")
+DROPPED = "platform.logsDropped"
+
+
+class PipelineTestCase(SimulatorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def pipeline(self, protocol: str, *options: str, **config: Any) -> Simulator:
+        command = [sys.executable, str(PROGRAMS / "pipeline_extension.py"), str(self.folder)]
+        extension = ProcessConfig(
+            [*command, protocol, *options], ProcessRole.EXTENSION, name=NAME, inherit_stdio=False
+        )
+        runtime = ProcessConfig(
+            [sys.executable, "-m", "lambda_sim.handler", "talking.talk"],
+            ProcessRole.RUNTIME,
+            cwd=PROGRAMS,
+            env={"PYTHONPATH": str(ROOT)},
+            inherit_stdio=False,
+        )
+        for old in self.folder.iterdir():
+            old.unlink()
+        settings = {"invocation_timeout": 60, "shutdown_timeout": PATIENCE, **config}
+        return self.start(runtime=runtime, extensions=[extension], **settings)
+
+    def talk(self, simulator: Simulator, lines: int, **event: Any) -> None:
+        state = simulator.invoke({"lines": lines, **event})
+        self.assertIs(InvocationStatus.SUCCESS, state.status, state.error)
+
+    def written(self, life: int = 0) -> list[tuple[str, Any]]:
+        lines = (self.folder / f"{life}.jsonl").read_bytes().splitlines()
+        return [(event["type"], event["record"]) for event in map(json.loads, lines)]
+
+    def captured(self, simulator: Simulator) -> list[tuple[str, Any]]:
+        return [(event.type, event.record) for event in simulator.telemetry_events]
+
+    def assert_whole(self, simulator: Simulator) -> None:
+        """What was written is what was captured, event by event."""
+        written, captured = self.written(), self.captured(simulator)
+        for place, (found, expected) in enumerate(zip(written, captured, strict=False)):
+            self.assertEqual(expected, found, f"event {place}")
+        self.assertEqual(len(captured), len(written))
+
+
+class PipelineTest(PipelineTestCase):
+    def test_many_invocations_arrive_whole(self) -> None:
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol):
+                simulator = self.pipeline(protocol)
+                for number in range(50):
+                    self.talk(simulator, number)
+                simulator.graceful_shutdown()
+                self.assert_whole(simulator)
+
+    def test_bursts_arrive_whole(self) -> None:
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol):
+                simulator = self.pipeline(protocol, history_limit=100_000)
+                for _ in range(3):
+                    self.talk(simulator, 15_000)
+                self.talk(simulator, 300, size=10_000)
+                simulator.graceful_shutdown()
+                self.assert_whole(simulator)
+
+    def test_what_waits_for_its_batch_is_flushed_at_the_end(self) -> None:
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol):
+                simulator = self.pipeline(protocol, "timeoutMs=30000")
+                self.talk(simulator, 10)
+                self.assertEqual([], self.written())
+                simulator.graceful_shutdown()
+                self.assert_whole(simulator)
+
+    def test_a_pipeline_that_is_frozen_between_invocations_gets_all_once(self) -> None:
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol):
+                simulator = self.pipeline(protocol, freeze_mode=FreezeMode.PROCESS)
+                for number in range(30):
+                    self.talk(simulator, number)
+                    simulator.wait_for_frozen(PATIENCE)
+                simulator.graceful_shutdown()
+                self.assert_whole(simulator)
+
+    def test_what_is_due_in_a_long_freeze_comes_once(self) -> None:
+        simulator = self.pipeline("http", freeze_mode=FreezeMode.PROCESS)
+        self.talk(simulator, 10)
+        simulator.wait_for_frozen(PATIENCE)
+        time.sleep(1.5 * PATIENCE_SECONDS)  # for longer than a listener is waited for
+        self.talk(simulator, 10)
+        simulator.graceful_shutdown()
+        self.assert_whole(simulator)
+
+    def test_what_a_slow_pipeline_loses_is_accounted_for(self) -> None:
+        simulator = self.pipeline("http", "slow=0.5", history_limit=200_000)
+        for _ in range(3):
+            self.talk(simulator, 30_000)
+        last = self.captured(simulator)[-1]
+        simulator.wait_for(lambda: last in self.written()[-10:], PATIENCE)
+        simulator.graceful_shutdown()
+        captured = [event for event in self.captured(simulator) if event[0] != DROPPED]
+        dropped = [record for kind, record in self.written() if kind == DROPPED]
+        arrived = [event for event in self.written() if event[0] != DROPPED]
+        self.assertGreater(len(dropped), 0)
+        lost = sum(record["droppedRecords"] for record in dropped)
+        self.assertEqual(len(captured), len(arrived) + lost)
+        rest = iter(captured)
+        self.assertTrue(all(event in rest for event in arrived), "the order is not kept")
+
+    def test_a_pipeline_that_crashed_subscribes_again(self) -> None:
+        simulator = self.pipeline("http", "crash=3")
+        for end in ("answer", "answer", "wait"):
+            state = simulator.invoke({"lines": 10, "end": end})
+        assert state.error is not None
+        self.assertEqual("Extension.Crash", state.error.error_type)
+        for _ in range(2):
+            self.talk(simulator, 10)
+        simulator.graceful_shutdown()
+        captured = self.captured(simulator)
+        first, second = self.written(0), self.written(1)
+        self.assertEqual(captured[: len(first)], first)
+        (again,) = (n for n, (kind, _) in enumerate(captured) if n and kind == "platform.initStart")
+        self.assertEqual(captured[again:], second)
+
+    def test_a_runtime_that_crashed_costs_the_pipeline_nothing(self) -> None:
+        simulator = self.pipeline("http")
+        self.talk(simulator, 10)
+        self.assertIs(InvocationStatus.ERROR, simulator.invoke({"lines": 10, "end": "exit"}).status)
+        self.talk(simulator, 10)
+        simulator.graceful_shutdown()
+        self.assertEqual(self.captured(simulator), self.written(0) + self.written(1))
