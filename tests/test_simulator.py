@@ -197,9 +197,10 @@ class InvokeTest(SimulatorTest):
         self.assertNotEqual(simulator.invoke({}).response.payload["pid"], pid)
 
     def test_a_timeout_ends_the_invocation_and_its_runtime(self) -> None:
-        simulator = self.start(runtime=handler_runtime("functions.trouble"), invocation_timeout=0.5)
+        runtime = handler_runtime("functions.trouble")
+        simulator = self.start(runtime=runtime, invocation_timeout=PATIENCE)
         pid = simulator.invoke({}).response.payload["pid"]
-        state = simulator.invoke({"kind": "sleep", "seconds": 60})
+        state = simulator.invoke(Invocation({"kind": "sleep", "seconds": 60}, timeout=0.5))
         self.assertIs(state.status, InvocationStatus.TIMEOUT)
         self.assertEqual(state.error.error_type, "Sandbox.Timedout")
         self.assertIn("Task timed out after 0.50 seconds", state.error.error_message)
