@@ -1,0 +1,75 @@
+"""What is invoked: ours in process, ours over HTTP and AWS's emulator, around any runtime."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import rie
+from benchmarks.client import Caller
+from lambda_sim import Invocation, ProcessConfig, ProcessRole, Simulator
+from lambda_sim.wire.application import Application
+from lambda_sim.wire.invoke_api import InvokeApi
+from lambda_sim.wire.server import WireServer
+
+ROOT = Path(__file__).resolve().parent.parent
+MINIMAL = [sys.executable, "-S", str(ROOT / "benchmarks" / "runtime.py")]
+
+TIMEOUT = 60.0
+
+Invoke = Callable[[bytes], object]
+
+
+def runtime_of(command: list[str]) -> ProcessConfig:
+    environment = {"PYTHONPATH": str(ROOT)}
+    return ProcessConfig(command, ProcessRole.RUNTIME, inherit_stdio=False, env=environment)
+
+
+def simulator(command: list[str] | None = None, **settings: Any) -> Simulator:
+    """One of ours around a runtime, by default the minimal one."""
+    runtime = runtime_of(MINIMAL if command is None else command)
+    return Simulator(runtime=runtime, invocation_timeout=TIMEOUT, **settings)
+
+
+def invoking(simulator: Simulator) -> Invoke:
+    return lambda payload: simulator.invoke(Invocation.from_bytes(payload))
+
+
+@contextmanager
+def in_process(command: list[str]) -> Iterator[Invoke]:
+    with simulator(command) as ours:
+        yield invoking(ours)
+
+
+@contextmanager
+def over_http(command: list[str]) -> Iterator[Invoke]:
+    with ExitStack() as undo:
+        ours = undo.enter_context(simulator(command))
+        front = WireServer(Application(InvokeApi(ours).routes()), name="invoke")
+        undo.enter_context(front)
+        caller = Caller(front.address[1])
+        undo.callback(caller.close)
+        yield caller.invoke
+
+
+@contextmanager
+def emulator(command: list[str]) -> Iterator[Invoke]:
+    variables = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    with rie.running([*command, "handler"], variables) as port:
+        caller = Caller(port)
+        try:
+            yield caller.invoke
+        finally:
+            caller.close()
+
+
+def payload(size: int) -> bytes:
+    """A JSON text of so many bytes."""
+    return b'"' + b"x" * (size - 2) + b'"'
+
+
+SMALL = payload(100)
