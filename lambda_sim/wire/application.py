@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from werkzeug.routing import Map, MapAdapter, Rule
 
 from lambda_sim.errors import ShuttingDown, WireError
 from lambda_sim.lifecycle.environment import Poller
@@ -16,6 +15,9 @@ from lambda_sim.wire import bodies, rendering
 from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.rendering import Answer
 from lambda_sim.wire.server import Connection, HangUp, Unanswered
+
+if TYPE_CHECKING:
+    from werkzeug.routing import MapAdapter
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -141,7 +143,9 @@ class Application:
 
     @cached_property
     def _map(self) -> MapAdapter:
-        """Made when it is first needed: well-behaved clients never do."""
+        """Made, and Werkzeug imported, when it is first needed: well-behaved clients never do."""
+        from werkzeug.routing import Map, Rule  # noqa: PLC0415
+
         rules = [
             Rule(route.path, endpoint=route.path, methods=[route.method]) for route in self._table
         ]

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.wsgi import get_input_stream
-
 from lambda_sim import refusals
 from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES
 from lambda_sim.wire.request_body import BodyError, BodyTooLarge, RequestBody
@@ -22,13 +19,16 @@ def read(environ: dict[str, Any], limit: int = MAX_PAYLOAD_BYTES) -> bytes:
     :raises TruncatedRequest: it ended early, stalled or was malformed.
     """
     stream = environ["wsgi.input"]
+    if not isinstance(stream, RequestBody):
+        # Here, as Werkzeug takes longer to import than a simulator to start, and is rarely needed.
+        from lambda_sim.wire import foreign_bodies  # noqa: PLC0415
+
+        return foreign_bodies.read(environ, limit)
     try:
-        if isinstance(stream, RequestBody):
-            return stream.read_all(limit)
-        return get_input_stream(environ, max_content_length=limit).read()
-    except (BodyTooLarge, RequestEntityTooLarge) as error:
+        return stream.read_all(limit)
+    except BodyTooLarge as error:
         raise refusals.PayloadTooLarge(limit) from error
-    except (BodyError, ClientDisconnected) as error:
+    except BodyError as error:
         raise refusals.TruncatedRequest from error
 
 
@@ -38,15 +38,15 @@ def chunks(environ: dict[str, Any]) -> Iterator[bytes]:
     :raises TruncatedRequest: it ended early or was malformed.
     """
     stream = environ["wsgi.input"]
+    if not isinstance(stream, RequestBody):
+        from lambda_sim.wire import foreign_bodies  # noqa: PLC0415 - as above
+
+        yield from foreign_bodies.chunks(environ, PIECE_BYTES)
+        return
     try:
-        if isinstance(stream, RequestBody):
-            stream.timeout = None
-            for chunk in stream.chunks():
-                for begin in range(0, len(chunk), PIECE_BYTES):
-                    yield chunk[begin : begin + PIECE_BYTES]
-        else:
-            source = get_input_stream(environ)
-            while piece := source.read(PIECE_BYTES):
-                yield piece
-    except (BodyError, ClientDisconnected) as error:
+        stream.timeout = None
+        for chunk in stream.chunks():
+            for begin in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[begin : begin + PIECE_BYTES]
+    except BodyError as error:
         raise refusals.TruncatedRequest from error
