@@ -190,8 +190,9 @@ class Simulator:
         """End at once: processes, connections, threads and waits. A second call does nothing."""
         if os.getpid() != self._owner:
             return  # a copy of us, made by fork, owns nothing of this
-        # What was answered is reported; then at once, so that a start under way gives up.
-        self._read(lambda machine: machine.begin_shutdown(None))
+        # At once, so that a start under way gives up.
+        with self._environment as machine:
+            machine.begin_shutdown(None)
         with self._turn():
             self._undo.close()
             self._environment.close()
@@ -356,6 +357,8 @@ class Simulator:
         record, lent = self._environment.enqueue_and_borrow(invocation)
         if lent is not None:
             self._runtime_api.hand_over(record, lent, deadline)
+            if record.is_complete:  # and what follows soon was waited for
+                return self._state(record)
         return self._complete(record, deadline, timeout)
 
     def invoke_stream(
@@ -606,7 +609,8 @@ class Simulator:
             raise ShuttingDown("the simulator was not started: use it in a with statement")
 
     def _read(self, question: Callable[[Machine], T]) -> T:
-        return self._environment.read(question)
+        with self._environment as machine:
+            return question(machine)
 
     def _state(self, record: Record) -> InvocationState:
         with self._environment:

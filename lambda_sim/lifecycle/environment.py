@@ -33,8 +33,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ANSWER_GRACE = 0.1
-"""Seconds in which a runtime that has answered is expected back in Next: whoever reads what was
-recorded waits so long for runtimeDone and report."""
+"""Seconds in which a runtime that has answered is expected back in Next: a caller who waits so
+long finds runtimeDone and report recorded."""
 
 
 LEAVING_TIME = 1.0
@@ -440,32 +440,32 @@ class ExecutionEnvironment:
             machine.runtime.take_back(poller)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
-        """Block until the caller of Invoke has its answer. What comes after it is not waited for:
-        see :meth:`read`."""
-        if record.is_complete:  # which stays so
+        """Block until the caller of Invoke has its answer.
+
+        Extensions are not waited for. A runtime that is about to ask for Next is, for a moment:
+        then telemetry of an invocation without extensions is complete, a caller is woken once and
+        not twice, and what he calls next finds the runtime waiting.
+        """
+        if record.is_settled:  # which stays so
             return
         with self:
-            what = f"invocation {record.request_id} to complete"
-            self._wait_locked(record.request_id, lambda: record.is_complete or None, deadline, what)
-
-    def read(self, question: Callable[[Machine], T]) -> T:
-        """Ask the machine, once every answer has led to what it leads to.
-
-        A runtime that has answered is about to ask for Next, which is when runtimeDone and report
-        are recorded. Callers have their answer by then, and do not wait for it; whoever looks at
-        what was recorded does, for a moment. Extensions are not waited for.
-        """
-        with self as machine:
-            for record in machine.ledger.unsettled():
-                with suppress(WaitTimeout, ShuttingDown):
+            while True:
+                was_complete = record.is_complete
+                until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
+                try:
                     self._wait_locked(
                         record.request_id,
-                        lambda record=record: record.is_settled or None,  # type: ignore[misc]
-                        Deadline.after(ANSWER_GRACE),
-                        "the runtime to ask for Next",
+                        lambda: record.is_settled or None,
+                        until,
+                        f"invocation {record.request_id} to complete",
                     )
-                record.is_overdue = not record.is_settled
-            return question(machine)
+                    return
+                except (WaitTimeout, ShuttingDown):
+                    is_over = until is deadline or self._monitor.is_closed
+                    if record.is_complete and (was_complete or is_over):
+                        return
+                    if is_over:
+                        raise
 
     def wait_for_chunk(self, record: Record, index: int, deadline: Deadline) -> bytes | None:
         """Block until a response has a piece of this index, or none will come (None)."""
@@ -553,8 +553,8 @@ class ExecutionEnvironment:
             logger.warning("output could not be read: %s", error)
 
     def _hear_before_answer(self, record: Record) -> None:
-        """The same before an answer, unless Next is early enough: whoever reads what was recorded
-        waits for that, where no extension may hold the report up."""
+        """The same before an answer, unless Next is early enough: its caller waits for that, where
+        no extension holds him up."""
         if record.had_extensions or self._machine.answer_ends_runtime_part:
             self._hear(flush=False)
 

@@ -76,8 +76,6 @@ class Record:
     runtime_done: float | None = None
     extensions_done: float | None = None
     is_reported: bool = False
-    is_overdue: bool = False
-    """Whether whoever read its record has waited long enough for the runtime to come back."""
 
     started_at: float | None = None
     completed_at: float | None = None
@@ -105,9 +103,9 @@ class Record:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all is recorded that comes soon: it is reported, unless extensions hold the
-        report up, or it has no answer yet."""
-        return self.is_reported or not (self.is_complete and self.readiness.is_complete)
+        """Whether its caller need wait no longer: it is answered, and reported unless extensions
+        hold the report up."""
+        return self.is_complete and (self.is_reported or not self.readiness.is_complete)
 
     @property
     def stream_topic(self) -> object:
@@ -240,12 +238,6 @@ class Ledger:
         record = self.pending.popleft()
         self.open[record.request_id] = record
         return record
-
-    def unsettled(self) -> list[Record]:
-        """Those that are answered, and will be reported in a moment."""
-        if not self.open:
-            return []
-        return [one for one in self.open.values() if not (one.is_settled or one.is_overdue)]
 
     def settle(self, record: Record) -> None:
         """An invocation is over; the oldest of history make room."""

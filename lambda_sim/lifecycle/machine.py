@@ -625,7 +625,9 @@ class Machine:
         record.failure = failure
         record.status = _status(failure)
         record.is_complete = True
-        self.outbox.changed(record.request_id, record.stream_topic)
+        self.outbox.changed(record.stream_topic)
+        if record.is_settled or self.runtime.lent is not None:
+            self.outbox.changed(record.request_id)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))
         if self.answer_ends_runtime_part:
