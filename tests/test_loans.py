@@ -15,7 +15,7 @@ from unittest import mock
 from lambda_sim import InvocationState, InvocationStatus, ShuttingDown, Simulator, WaitTimeout
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.wire.bell import CAN_RING
-from tests.raw import RawRuntime
+from tests.raw import RawRuntime, response_path
 from tests.support import PATIENCE, SimulatorTest
 
 
@@ -83,6 +83,45 @@ class LoanTest(SimulatorTest):
         assert state.response is not None
         self.assertEqual(state.response.body, b"late")
         self.assert_it_goes_on(simulator)
+
+    def test_a_caller_who_has_no_more_time_does_not_wait_for_the_rest_of_an_answer(self) -> None:
+        length = (("Content-Length", "4"),)
+        chunks = (("Transfer-Encoding", "chunked"),)
+        stream = (*chunks, ("Lambda-Runtime-Function-Response-Mode", "streaming"))
+        for headers, body, begun in (
+            (length, b"late", 20),
+            (length, b"late", -3),
+            (chunks, b"4\r\nlate\r\n0\r\n\r\n", -12),
+            (stream, b"4\r\nlate\r\n0\r\n\r\n", -12),
+            ((("Content-Length", "1000000"),), b"late" * 250_000, -500_000),
+        ):
+            with self.subTest(headers, begun=begun):
+                simulator = self.begin()
+                answer = self.invoke(simulator, timeout=0.05)
+                event = self.runtime.event()
+                lines = [f"POST {response_path(event.id)} HTTP/1.1", "Host: x"]
+                lines += [f"{name}: {value}" for name, value in headers]
+                data = "\r\n".join([*lines, "", ""]).encode() + body
+                self.runtime.send(data[:begun])
+                with self.assertRaises(WaitTimeout):
+                    answer.result(PATIENCE)
+                # It would be 408 by now, if he had waited as long as a request may take.
+                self.runtime.send(data[begun:])
+                self.assertEqual(self.runtime.read_answer().status, 202)
+                self.assert_it_goes_on(simulator)
+
+    def test_an_answer_may_come_in_drops(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        head = f"POST {response_path(event.id)} HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+        for byte in head.encode() + b"drops":
+            self.runtime.send(bytes([byte]))
+        self.assertEqual(self.runtime.read_answer().status, 202)
+        self.runtime.ask()
+        state = answer.result(PATIENCE)
+        assert state.response is not None
+        self.assertEqual(state.response.body, b"drops")
 
     def test_a_function_that_runs_out_of_time_answers_nobody_and_serves_on(self) -> None:
         simulator = self.begin(invocation_timeout=0.05, shutdown_timeout=0.1)

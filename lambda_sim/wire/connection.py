@@ -16,7 +16,13 @@ from lambda_sim.sync import Deadline
 from lambda_sim.wire.answers import Answer, DateLine, Lines, SendFailed
 from lambda_sim.wire.bell import CAN_RING, Bell
 from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
-from lambda_sim.wire.incoming import Incoming, RequestRefused, timeout_option
+from lambda_sim.wire.incoming import (
+    BLANK_LINE,
+    RECEIVE,
+    Incoming,
+    RequestRefused,
+    timeout_option,
+)
 from lambda_sim.wire.pages import refuse_strangers
 from lambda_sim.wire.request_body import BodyError, RequestBody
 
@@ -177,6 +183,7 @@ class Connection:
 
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
+        What does not come whole is left to it: whoever attends has no longer than the deadline.
 
         :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
@@ -188,9 +195,15 @@ class Connection:
         try:
             while True:
                 until = deadline()
-                if self._incoming.has_more or bell.wait(until, is_over):
+                is_whole = self._is_whole()
+                if is_whole is None:
+                    return
+                if is_whole:
                     if not self._exchange():
                         self._is_finished = True
+                        return
+                elif bell.wait(until, is_over):
+                    if not self._incoming.take_in():
                         return
                 elif is_over() or until.remaining() == 0.0:
                     return
@@ -199,6 +212,24 @@ class Connection:
             self._is_finished = True
         finally:
             self._is_attended = False
+
+    def _is_whole(self) -> bool | None:
+        """Whether the next request was received from end to end. None for one that is not waited
+        for: long, in chunks or to be asked for, it may take the peer any time to send."""
+        incoming = self._incoming
+        data, at = incoming.data, incoming.at
+        if (end := data.find(BLANK_LINE, at)) < 0:
+            return None if len(data) - at > RECEIVE else False
+        if data.startswith(b"\r\n", at):
+            return None
+        block = data[data.find(b"\r\n", at, end + 2) + 2 : end]
+        try:
+            headers = self._seen.get(block) or self._understand(block)
+        except RequestRefused:
+            return True
+        if headers.is_chunked or headers.expects_continue or headers.length > RECEIVE:
+            return None
+        return len(data) - end - len(BLANK_LINE) >= headers.length
 
     def take_no_more(self) -> None:
         """End after the answer that is under way. From any thread."""

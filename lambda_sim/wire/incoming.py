@@ -55,10 +55,15 @@ class Incoming:
         self.at = 0
         self._seconds: float | None = None
 
-    @property
-    def has_more(self) -> bool:
-        """Whether something was received that is not used yet."""
-        return self.at < len(self.data)
+    def take_in(self) -> bool:
+        """Receive what is there already, for whoever reads next; False if the peer hung up."""
+        try:
+            more = self.socket.recv(RECEIVE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        self.data = self.data[self.at :] + more
+        self.at = 0
+        return more != b""
 
     def wait_at_most(self, seconds: float | None) -> None:
         """Let each recv from now on wait so long; None for ever."""
