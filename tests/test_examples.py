@@ -90,6 +90,29 @@ class ExamplesTest(unittest.TestCase):
             "log: disconnected$",
         )
 
+    def test_timeout(self) -> None:
+        shown = self.show("timeout")
+        self.assert_lines(
+            shown,
+            r"slow: DeadlineExceeded after 1\.\d of 1\.5 seconds, in$",
+            ".*in run$",
+            ".*in wait_for_the_server$",
+            r"hopeless: DeadlineExceeded after 1\.\d of 1\.5 seconds, in$",
+            ".*in try_for_ever$",
+        )
+        first, second, third = re.findall(r"^fast: served by process (\d+)$", shown, re.MULTILINE)
+        self.assertEqual(first, second)
+        self.assertNotEqual(second, third)
+
+    def test_memory(self) -> None:
+        self.assert_lines(
+            self.show("memory"),
+            "20 MB: 20 rows$",
+            r"500 MB: MemoryPressure: .* out of memory: 12\d of 128 MB used$",
+            "20 MB: 20 rows$",
+            r"log: \[WARNING\].*memory is nearly full: 1\d\d of 128 MB used",
+        )
+
     def test_extension(self) -> None:
         shown = self.show("extension")
         ids = re.findall("^invoked  (.{8}) SUCCESS$", shown, re.MULTILINE)
