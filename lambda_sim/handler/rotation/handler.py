@@ -181,9 +181,15 @@ class RotationHandler(Handler[SharedT, RotationEvent, None], Generic[SharedT, Se
 def _boto3_client() -> SecretsManagerClient:
     try:
         import boto3  # noqa: PLC0415 - only who has no other client needs it
+        from botocore.config import Config  # noqa: PLC0415 - likewise
     except ImportError as missing:
         message = "a RotationHandler without a client needs boto3: pip install boto3"
         raise LambdaSimError(message) from missing
     endpoint = os.environ.get("SECRETS_MANAGER_ENDPOINT") or None
-    client: SecretsManagerClient = boto3.client("secretsmanager", endpoint_url=endpoint)
+    # Retry makes calls again, not boto3 as well; and where the function's network has no way to
+    # Secrets Manager, boto3 would wait for longer than most functions have.
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)
+    client: SecretsManagerClient = boto3.client(
+        "secretsmanager", endpoint_url=endpoint, config=once
+    )
     return client

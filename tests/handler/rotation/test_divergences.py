@@ -234,12 +234,12 @@ class DriverTest(RotationTest):
     def test_one_client_serves_all_invocations(self) -> None:
         made: list[Any] = []
 
-        def client(*_: Any, **__: Any) -> Any:
+        def client() -> Any:
             made.append(self.client)
             return self.client
 
         self.handler = Rotate(self.database)
-        with mock.patch.dict("sys.modules", boto3=mock.Mock(client=client)):
+        with mock.patch("lambda_sim.handler.rotation.handler._boto3_client", client):
             self.rotate()
         self.assertEqual(len(made), 1)
         self.assert_rotated()

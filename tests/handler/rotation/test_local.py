@@ -9,13 +9,14 @@ from typing import Any
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.rotation import (
     InMemorySecretsManager,
+    Retry,
     RotationHandler,
     RotationStep,
     SecretContainer,
     rotate_locally,
 )
 
-from .world import FIRST, FUNCTION, OLD_PASSWORD, SECOND, Database, Login, Rotate
+from .world import FIRST, FUNCTION, OLD_PASSWORD, SECOND, Database, LeapingClock, Login, Rotate
 
 SECRET = {"username": "ada", "password": OLD_PASSWORD, "host": "db.example"}
 
@@ -115,6 +116,21 @@ class StoryTest(unittest.TestCase):
         story = rotate_locally(self.handler, "db", client=service, token=SECOND)
         self.assertIn("AccessDeniedException", str(story.error))
         self.assertEqual(story.after, {FIRST: ("AWSCURRENT",), SECOND: ("AWSPENDING",)})
+
+    def test_no_pause_outlasts_the_invocation(self) -> None:
+        class Patient(Rotate):
+            retry = Retry(base=100.0, longest=100.0, clock=LeapingClock(), chance=lambda: 1.0)
+
+        service = InMemorySecretsManager()
+        service.create_secret(Name="db", SecretString=json.dumps(SECRET))
+        service.fail_next("describe_secret", code="ThrottlingException")
+        story = rotate_locally(Patient(self.database), "db", client=service, timeout=60.0)
+        self.assertIn("ThrottlingException", str(story.error))
+        service.fail_next("describe_secret", code="ThrottlingException")
+        story = rotate_locally(
+            Patient(self.database), "db", client=service, token=story.token, timeout=200.0
+        )
+        self.assertTrue(story.is_complete)
 
     def test_a_client_elsewhere_needs_a_rotation_that_has_begun(self) -> None:
         class Elsewhere:

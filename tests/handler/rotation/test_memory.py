@@ -10,9 +10,7 @@ from lambda_sim.handler.rotation.memory import InMemorySecretsManager
 from lambda_sim.handler.rotation.refusals import SecretsManagerError
 from lambda_sim.testing import ManualClock
 
-from .test_service import FIRST, SECOND, THIRD
-
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
+from .world import FIRST, FUNCTION, SECOND, THIRD
 
 
 class MemoryTest(unittest.TestCase):

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import unittest
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.rotation.refusals import SecretsManagerError
 from lambda_sim.handler.rotation.retry import Retry, is_passing
 
+from .world import LeapingClock
+
 THROTTLED = SecretsManagerError("slower", code="ThrottlingException")
 DENIED = SecretsManagerError("no", code="AccessDeniedException")
-
-
-class LeapingClock:
-    """Time that is at once where somebody waits for it to be."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def wait(self, condition: threading.Condition, until: float | None) -> None:
-        self.now = self.now if until is None else until
 
 
 class Failing:

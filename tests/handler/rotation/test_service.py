@@ -10,10 +10,7 @@ from lambda_sim.handler.rotation.client import error_code
 from lambda_sim.handler.rotation.memory import InMemorySecretsManager
 
 from .moto_case import MotoTest
-
-FIRST = "11111111-1111-4111-8111-111111111111"
-SECOND = "22222222-2222-4222-8222-222222222222"
-THIRD = "33333333-3333-4333-8333-333333333333"
+from .world import FIRST, FUNCTION, SECOND, THIRD
 
 
 class ServiceCases:
@@ -202,7 +199,7 @@ class InMemoryTest(ServiceCases, unittest.TestCase):
         self.client.rotate_secret(
             SecretId=secret_id,
             ClientRequestToken=token,
-            RotationLambdaARN="arn:aws:lambda:us-east-1:123456789012:function:rotate",
+            RotationLambdaARN=FUNCTION,
         )
 
 
