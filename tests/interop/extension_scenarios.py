@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,19 +29,12 @@ COMMANDS: dict[str, Sequence[str | Path]] = {
 }
 
 
-def free_port() -> int:
-    """One that a listener may take; the extensions are told theirs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def extension(language: str, **env: str) -> ProcessConfig:
     return ProcessConfig(
         COMMANDS[language],
         ProcessRole.EXTENSION,
         name=f"{language}-extension",
-        env={"PORT": str(free_port()), **env},
+        env=env,
         cwd=PROGRAMS[language].folder,
         inherit_stdio=False,
     )
@@ -68,8 +60,9 @@ class ExtensionTest(InteropTest):
         return simulator
 
     def invoke(self, simulator: Simulator, event: Any) -> str:
-        """An invocation after which everybody waits in Next again."""
+        """An invocation that succeeds, after which everybody waits in Next again."""
         state = simulator.invoke(event)
+        self.assertIs(state.status, InvocationStatus.SUCCESS, state.error)
         simulator.wait_for_extensions_ready(state.request_id, PATIENCE)
         return state.request_id
 

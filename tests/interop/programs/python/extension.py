@@ -47,14 +47,13 @@ events = {"events": ["INVOKE", "SHUTDOWN"]}
 headers, _ = call("POST", "/2020-01-01/extension/register", {"Lambda-Extension-Name": NAME}, events)
 me = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
 
-port = int(os.environ["PORT"])
-server = ThreadingHTTPServer(("127.0.0.1", port), Listener)
+server = ThreadingHTTPServer(("127.0.0.1", 0), Listener)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 wanted = {
     "schemaVersion": "2022-12-13",
     "types": ["platform", "function"],
     "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
-    "destination": {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{port}"},
+    "destination": {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{server.server_port}"},
 }
 call("PUT", "/2022-07-01/telemetry", me, wanted)
 

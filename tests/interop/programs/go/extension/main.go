@@ -62,17 +62,18 @@ func main() {
 		map[string]string{"Lambda-Extension-Name": "go-extension"}, events, &ignored)
 	me := map[string]string{"Lambda-Extension-Identifier": headers.Get("Lambda-Extension-Identifier")}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
+	port := listener.Addr().(*net.TCPAddr).Port
 	go http.Serve(listener, http.HandlerFunc(listen))
 	call("PUT", "/2022-07-01/telemetry", me, map[string]any{
 		"schemaVersion": "2022-12-13",
 		"types":         []string{"platform", "function"},
 		"buffering":     map[string]int{"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
 		"destination": map[string]string{
-			"protocol": "HTTP", "URI": "http://sandbox.localdomain:" + os.Getenv("PORT"),
+			"protocol": "HTTP", "URI": fmt.Sprintf("http://sandbox.localdomain:%d", port),
 		},
 	}, &ignored)
 
