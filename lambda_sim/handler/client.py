@@ -118,15 +118,10 @@ class RuntimeClient:
             *_echo(event),
         ]
 
-        def trailers() -> list[tuple[str, str]]:
-            error = end()
-            if error is None:
-                return []
-            body = b64encode(error.to_json()).decode()
-            return [(_ERROR_TYPE, _one_line(error.error_type)), (_ERROR_BODY, body)]
-
         path = _API + _invocation_path(event, "response")
-        answer = self._connection.stream("POST", path, headers, chunks, trailers)
+        answer = self._connection.stream(
+            "POST", path, headers, chunks, lambda: _error_trailers(end())
+        )
         _refuse(f"POST {path}", answer)
 
     def fail(self, event: Event, error: ErrorReport) -> None:
@@ -136,6 +131,15 @@ class RuntimeClient:
         """
         headers = [("Content-Type", "application/json"), *_echo(event)]
         self._ask("POST", _invocation_path(event, "error"), headers, error.to_json())
+
+    def fail_from_aside(self, event: Event, error: ErrorReport) -> None:
+        """Post the function's error from another thread than the one that asks and answers.
+
+        A stream under way ends with it. Else a connection of its own is used.
+        """
+        if not self._connection.end_stream(_error_trailers(error)):
+            with RuntimeClient(self.address) as other:
+                other.fail(event, error)
 
     def fail_init(self, error: ErrorReport, error_type: str | None = None) -> None:
         """Post that the function could not be loaded; only before the first ``next``.
@@ -234,6 +238,14 @@ def _event(answer: Answer) -> Event:
         body=answer.body,
         headers=headers,
     )
+
+
+def _error_trailers(error: ErrorReport | None) -> list[tuple[str, str]]:
+    """What tells, behind a stream, what ended it early."""
+    if error is None:
+        return []
+    body = b64encode(error.to_json()).decode()
+    return [(_ERROR_TYPE, _one_line(error.error_type)), (_ERROR_BODY, body)]
 
 
 def _echo(event: Event) -> list[tuple[str, str]]:

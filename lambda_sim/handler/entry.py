@@ -139,9 +139,9 @@ class EntryPoint:
 
     def _live_in_lambda(self) -> None:
         execution = self.execution
-        address, log = os.environ[VARIABLE], LambdaLog(is_json=wants_json(os.environ))
-        self._report = partial(report, address=address, log=log)
-        execution.start(end_stuck(address, log), memory_bytes(os.environ))
+        client, log = RuntimeClient(), LambdaLog(is_json=wants_json(os.environ))
+        self._report = partial(report, client=client, log=log)
+        execution.start(end_stuck(client, log), memory_bytes(os.environ))
         atexit.register(tear_down, execution)
         if execution.has_snapshot_hooks:
             library = import_module(LIBRARY)

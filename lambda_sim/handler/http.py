@@ -19,6 +19,9 @@ CONNECT_TIMEOUT = 10.0
 MAX_LINE = 1024 * 1024
 """Bytes. Lambda's own bound for the headers of an invocation."""
 
+TURN_TIMEOUT = 0.05
+"""Seconds for a chunk to be sent before its body is ended from elsewhere, in a hurry then."""
+
 SMALL_BODY = 64 * 1024
 """Bytes. Up to here one copy is cheaper than a second system call."""
 
@@ -66,6 +69,7 @@ class Connection:
         # waiting reader could be given to another file.
         self._ownership = threading.Lock()
         self._link: _Link | None = None
+        self._chunked: _ChunkedBody | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +121,19 @@ class Connection:
         headers = [*headers, ("Transfer-Encoding", "chunked")]
         head = self._head(method, path, headers, None)
         return self._own(self._exchange_chunks, method, head, chunks, trailers)
+
+    def end_stream(self, trailers: Iterable[tuple[str, str]]) -> bool:
+        """End, from another thread, the body that ``stream`` is sending, and wait for the answer.
+
+        :returns: whether it was accepted; False if nothing is streamed, or no more can be sent.
+        """
+        body = self._chunked
+        if body is None or not body.end(trailers):
+            return False
+        try:
+            return body.link.receive("POST")[0].status < 300
+        except (LambdaSimError, OSError):
+            return False
 
     def _own(self, exchange: Callable[..., Answer], *arguments: Any) -> Answer:
         """Have the connection for one exchange; drop it if anything goes wrong."""
@@ -174,10 +191,12 @@ class Connection:
         trailers: Callable[[], Iterable[tuple[str, str]]],
     ) -> Answer:
         link, _ = self._open_link()
-        is_sent = link.send(head, b"") and all(link.send_chunk(one) for one in chunks if one)
-        if is_sent:
-            lines = [f"{name}: {value}" for name, value in trailers()]
-            is_sent = link.send(_lines(["0", *lines]), b"")
+        body = self._chunked = _ChunkedBody(link)
+        try:
+            is_sent = link.send(head, b"") and all(body.send(one) for one in chunks if one)
+            is_sent = is_sent and body.end(trailers())
+        finally:
+            self._chunked = None
         answer, is_kept = link.receive(method)
         if not (is_kept and is_sent):
             self._drop()
@@ -253,13 +272,6 @@ class _Link:
             return False
         return True
 
-    def send_chunk(self, chunk: bytes) -> bool:
-        """Send a piece of a body; False when the peer has stopped listening."""
-        size = b"%x\r\n" % len(chunk)
-        if len(chunk) <= SMALL_BODY:
-            return self.send(b"%b%b\r\n" % (size, chunk), b"")
-        return self.send(size, chunk) and self.send(b"\r\n", b"")
-
     def receive(self, method: str) -> tuple[Answer, bool]:
         """Read one answer, and tell whether the connection can be used again."""
         began = False
@@ -279,6 +291,37 @@ class _Link:
     def close(self) -> None:
         self._stream.close()
         self._socket.close()
+
+
+class _ChunkedBody:
+    """A body that is sent piece by piece. Another thread may end it."""
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
+        # Whoever holds this sends, and nobody else in the middle of that.
+        self._turn = threading.Lock()
+        self._is_ended = False
+
+    def send(self, chunk: bytes) -> bool:
+        """Send a piece; False when the peer has stopped listening, or the body was ended."""
+        size = b"%x\r\n" % len(chunk)
+        with self._turn:
+            if self._is_ended:
+                return False
+            if len(chunk) <= SMALL_BODY:
+                return self.link.send(b"%b%b\r\n" % (size, chunk), b"")
+            return self.link.send(size, chunk) and self.link.send(b"\r\n", b"")
+
+    def end(self, trailers: Iterable[tuple[str, str]]) -> bool:
+        """Send what comes behind the last piece, once; False as well if a piece is stuck."""
+        lines = _lines(["0", *(f"{name}: {value}" for name, value in trailers)])
+        if not self._turn.acquire(timeout=TURN_TIMEOUT):
+            return False
+        try:
+            was_ended, self._is_ended = self._is_ended, True
+            return not was_ended and self.link.send(lines, b"")
+        finally:
+            self._turn.release()
 
 
 def _lines(lines: list[str]) -> bytes:

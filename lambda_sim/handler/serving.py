@@ -50,7 +50,7 @@ def live(load: Callable[[], Executor], client: RuntimeClient, log: LambdaLog) ->
 def _live(executor: Executor, client: RuntimeClient, log: LambdaLog) -> int:
     with ExitStack() as undo:
         try:
-            executor.start(end_stuck(client.address, log), memory_bytes(os.environ))
+            executor.start(end_stuck(client, log), memory_bytes(os.environ))
         except Exception as error:
             return _fail_init(error, client, log)
         # The last to go: a second SIGTERM must not break the tearing down off.
@@ -69,24 +69,23 @@ def _live(executor: Executor, client: RuntimeClient, log: LambdaLog) -> int:
         return status
 
 
-def end_stuck(address: str, log: LambdaLog) -> OnStuck:
+def end_stuck(client: RuntimeClient, log: LambdaLog) -> OnStuck:
     """What is done about a handler that can't be interrupted: its error is posted from here, and
     the process ends, so that no other event meets it."""
 
     def end(event: Event, error: ErrorReport) -> None:
-        report(event, error, address, log)
+        report(event, error, client, log)
         os._exit(1)
 
     return end
 
 
-def report(event: Event, error: ErrorReport, address: str, log: LambdaLog) -> None:
-    """Log and post an error, by a connection of its own: its runtime can't, or will not go on."""
+def report(event: Event, error: ErrorReport, client: RuntimeClient, log: LambdaLog) -> None:
+    """Log and post an error in the place of a runtime that can't, or would serve on."""
     log.write_error(error)
     log.flush()
     try:
-        with RuntimeClient(address) as client:
-            client.fail(event, error)
+        client.fail_from_aside(event, error)
     except (LambdaSimError, OSError) as refusal:
         complain(f"the error could not be posted: {refusal}", 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unittest
 from importlib.util import find_spec
@@ -96,6 +97,18 @@ class AwsRuntimeTest(OurRuntimeTest):
 
     client = ("-m", "awslambdaric", "guarded.entry")
     env = {"AWS_EXECUTION_ENV": "AWS_Lambda_python3.12"}  # noqa: RUF012 - a constant
+
+
+class StreamTest(OurRuntimeTest):
+    """The same in the middle of an answer: the error comes behind what was sent."""
+
+    client = ("-m", "lambda_sim.handler", "guarded.Streaming")
+
+    def pid(self, simulator: Simulator) -> int:
+        state = simulator.invoke({}, timeout=PATIENCE)
+        self.assertIs(state.status, InvocationStatus.SUCCESS, state.error)
+        pid: int = json.loads(state.response.body)["pid"]
+        return pid
 
 
 if __name__ == "__main__":

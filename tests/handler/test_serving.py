@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lambda_sim import InvocationStatus, ProcessConfig, ProcessRole, Simulator
+from lambda_sim import Invocation, InvocationStatus, ProcessConfig, ProcessRole, Simulator
 from tests.support import PATIENCE, PROGRAMS, ROOT, SimulatorTest
 
 
@@ -78,16 +78,16 @@ class TestLife(ServingTest):
         self.assertEqual(simulator.invoke({"word": "a"}).response.payload, ["a"])
 
     def test_a_handler_that_sleeps_too_long_fails_in_time_and_serves_on(self) -> None:
-        simulator = self.started({"invocation_timeout": 1.0})
-        error = simulator.invoke({"word": "a", "do": "sleep"}).error
+        simulator = self.started()
+        error = simulator.invoke(Invocation({"word": "a", "do": "sleep"}, timeout=1.0)).error
         self.assertEqual(error.error_type, "DeadlineExceeded")
         self.assertEqual(error.error_message, "Lambda failed by running into a timeout")
         self.assertIn("time.sleep(60)", error.stack_trace[-1])
         self.assertEqual(simulator.invoke({"word": "b"}).response.payload, ["a", "b"])
 
     def test_a_handler_that_can_t_be_stopped_fails_in_time_and_its_process_ends(self) -> None:
-        simulator = self.started({"invocation_timeout": 1.0})
-        error = simulator.invoke({"word": "a", "do": "defy"}).error
+        simulator = self.started()
+        error = simulator.invoke(Invocation({"word": "a", "do": "defy"}, timeout=1.0)).error
         self.assertEqual(error.error_type, "DeadlineExceeded")
         self.assertIn("in defy", "".join(error.stack_trace))
         self.assertEqual(simulator.invoke({"word": "b"}).response.payload, ["b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from base64 import b64decode
 from collections.abc import Iterator
 
 from lambda_sim.handler.client import RuntimeApiError, RuntimeClient
@@ -89,6 +90,42 @@ class TestConnection(StreamTestCase):
             connection.stream("POST", "/", (), [b"a"])
 
 
+class TestEndFromElsewhere(StreamTestCase):
+    def test_another_thread_ends_it_behind_the_last_piece(self) -> None:
+        connection, server = self.connect([ACCEPTED])
+        threads, ended = self.start_threads(), []
+
+        def pieces() -> Iterator[bytes]:
+            yield b"a"
+            ended.append(threads.submit(connection.end_stream, [("X-End", "now")]).result(PATIENCE))
+            yield b"too late"
+
+        with self.assertRaises(ConnectionClosed):  # for the other thread has had the answer
+            connection.stream("POST", "/", (), pieces())
+        request = server.next_request()
+        self.assertEqual((ended, request.chunks), ([True], [b"a"]))
+        self.assertEqual({"x-end": "now"}, request.trailers)
+
+    def test_there_is_nothing_to_end_when_nothing_is_streamed(self) -> None:
+        connection, _ = self.connect([ACCEPTED, ACCEPTED])
+        self.assertFalse(connection.end_stream(()))
+        connection.stream("POST", "/", (), [b"a"])
+        self.assertFalse(connection.end_stream(()))
+        connection.stream("POST", "/", (), [b"b"])
+
+    def test_it_is_not_ended_where_its_end_was_refused(self) -> None:
+        connection, _ = self.connect([answer(b"", "410 Gone")])
+        threads, ended = self.start_threads(), []
+
+        def pieces() -> Iterator[bytes]:
+            yield b"a"
+            ended.append(threads.submit(connection.end_stream, ()).result(PATIENCE))
+
+        with self.assertRaises(ConnectionClosed):
+            connection.stream("POST", "/", (), pieces())
+        self.assertEqual(ended, [False])
+
+
 class TestClient(StreamTestCase):
     def test_a_stream_says_what_it_is_and_echoes_the_attempt(self) -> None:
         server = self.serve([ACCEPTED])
@@ -109,6 +146,23 @@ class TestClient(StreamTestCase):
             client.stream(make_event(), [b"a"], "text/plain", lambda: REPORT)
         trailers = server.next_request().trailers
         self.assertEqual("Value Error", trailers["lambda-runtime-function-error-type"])
+
+    def test_an_error_from_aside_ends_a_stream_and_else_has_a_connection_of_its_own(self) -> None:
+        server = self.serve([ACCEPTED], [ACCEPTED])
+        threads = self.start_threads()
+        with RuntimeClient(server.address) as client:
+
+            def pieces() -> Iterator[bytes]:
+                yield b"a"
+                threads.submit(client.fail_from_aside, make_event(), REPORT).result(PATIENCE)
+
+            with self.assertRaises(ConnectionClosed):
+                client.stream(make_event(), pieces(), "text/plain")
+            client.fail_from_aside(make_event(), REPORT)
+        streamed, posted = server.next_request(), server.next_request()
+        body = b64decode(streamed.trailers["lambda-runtime-function-error-body"])
+        self.assertEqual((body, posted.body), (REPORT.to_json(), REPORT.to_json()))
+        self.assertTrue(posted.path.endswith(f"/{REQUEST_ID}/error"), posted.path)
 
     def test_a_refusal_is_raised(self) -> None:
         server = self.serve([answer(b"no", "410 Gone")])
