@@ -12,6 +12,9 @@ from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline, Monitor, Worker
 __all__ = ["Watchdog", "Watched"]
 
 
+SLACK = 0.001
+"""Seconds. To be looked at as much later is not worth a wake-up of its own."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -53,7 +56,7 @@ class Watchdog:
             # It is not alive either in a child that was forked after it was started.
             if self._worker is None or not self._worker.is_alive:
                 self._worker = Worker("watchdog", self._run).start()
-            elif at < self._wakes_at:
+            elif at < self._wakes_at - SLACK:
                 monitor.changed()
 
     def remove(self, watched: Watched) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import signal
@@ -259,6 +260,7 @@ class MainThreadTest(Anywhere, GuardTest):
                 "socket": lambda: ours.recv(1),
                 "lock": lambda: held.acquire(timeout=PATIENCE),
                 "event": lambda: threading.Event().wait(PATIENCE),
+                "asyncio": lambda: asyncio.run(asyncio.sleep(PATIENCE)),
                 "subprocess": lambda: child.wait(PATIENCE),
                 "future": lambda: self.soon(theirs.recv, 1).result(PATIENCE),
             }
