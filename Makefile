@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
 CHAOS ?= 10
+RUNS ?= 20
+ROOMS ?=
 SEED ?= $(shell date +%s)
 
-.PHONY: demo test lint bench fuzz chaos score rie interop clean
+.PHONY: demo test lint bench fuzz chaos races score rie interop clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/hello.py
@@ -41,6 +43,10 @@ rie: $(VENV)/.installed
 # The suite's chaos so many times over, with other dice; a failure says with which.
 chaos: $(VENV)/.test
 	LAMBDA_SIM_CHAOS=$(CHAOS) LAMBDA_SIM_SEED=$(SEED) $(BIN)/python -W error -m unittest tests.reliability.test_chaos
+
+# Each room many times, with threads that switch as often as may be, and under faulthandler's watch.
+races: $(VENV)/.test
+	$(BIN)/python -m tests.races --runs $(RUNS) $(ROOMS)
 
 # Programs around real clients of other languages, into .cache: the suite runs those that are there.
 interop: $(VENV)/.test

@@ -20,6 +20,9 @@ PATIENCE = 20.0
 """How long a broken test hangs; a good one never waits so long."""
 
 ROOT = Path(__file__).resolve().parent.parent
+RACING = ROOT / "tests" / "races" / "children"
+CHILDREN_PATH = f"{RACING}:{ROOT}" if sys.getswitchinterval() < 1e-5 else str(ROOT)
+"""Where children of ours find modules, and in a race that they are in one."""
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 NEXT = "/2018-06-01/runtime/invocation/next"
 EVENT_NEXT = "/2020-01-01/extension/event/next"
@@ -125,14 +128,14 @@ def is_alive(pid: int) -> bool:
 
 def program(file: str, *words: str, role: ProcessRole, **config: Any) -> ProcessConfig:
     """A tiny program of ours, run by this Python, heard but not copied to our own streams."""
-    env = {"PYTHONPATH": str(ROOT), **config.pop("env", {})}
+    env = {"PYTHONPATH": CHILDREN_PATH, **config.pop("env", {})}
     command = [sys.executable, str(PROGRAMS / file), *words]
     return ProcessConfig(command, role, env=env, inherit_stdio=False, **config)
 
 
 def handler_runtime(handler: str, **config: Any) -> ProcessConfig:
     """The embedded runtime with a handler in tests/programs."""
-    env = {"PYTHONPATH": str(ROOT), **config.pop("env", {})}
+    env = {"PYTHONPATH": CHILDREN_PATH, **config.pop("env", {})}
     command = [sys.executable, "-m", "lambda_sim.handler", handler]
     return ProcessConfig(
         command, ProcessRole.RUNTIME, env=env, cwd=PROGRAMS, inherit_stdio=False, **config

@@ -156,8 +156,7 @@ class ChildrenTest(SimulatorTest):
         self.assertLessEqual(len(failures), kills, storm.verdict())
         for one in failures:
             self.assertFalse((self.marks / f"{one.request_id}.answered").exists(), one)
-        storm.counts["killed at any moment"] = kills
-        self.close(storm, "random kills")
+        self.close(storm, f"{kills} kills, {len(failures)} failures")
 
     def pause(self, process: ManagedProcess) -> None:
         """Stopped, and after a while not any more."""

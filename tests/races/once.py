@@ -1,0 +1,39 @@
+"""The tests of some rooms, once, in this process. ``python -m tests.races.once 1e-6 120 wire``"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import unittest
+
+from tests.support import ROOT
+
+
+class WatchedResult(unittest.TextTestResult):
+    """A test that takes too long ends the process, after every thread has said where it is."""
+
+    limit = 120.0
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        faulthandler.dump_traceback_later(self.limit, exit=True)
+        super().startTest(test)
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        super().stopTest(test)
+
+
+def main() -> int:
+    interval, limit, *rooms = sys.argv[1:]
+    sys.setswitchinterval(float(interval))
+    WatchedResult.limit = float(limit)
+    loader, tests = unittest.TestLoader(), ROOT / "tests"
+    suite = unittest.TestSuite(
+        loader.discover(str(tests / room), top_level_dir=str(ROOT)) for room in rooms
+    )
+    runner = unittest.TextTestRunner(verbosity=0, resultclass=WatchedResult)
+    return 0 if runner.run(suite).wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
