@@ -167,7 +167,7 @@ class TestSigtermUnderAwslambdaric(TestSigterm):
 class TestWorkers(ServingTest):
     def test_each_worker_sets_up_and_tears_down_for_itself(self) -> None:
         simulator = self.started({"max_concurrency": 2})
-        simulator.wait_for_parked(2, PATIENCE)
+        simulator.wait_for_parked(3, PATIENCE)  # both workers, and the extension of the first
         self.assertIs(simulator.invoke({"word": "a"}).status, InvocationStatus.SUCCESS)
         simulator.graceful_shutdown()
         said = sorted(self.said(simulator))
