@@ -171,15 +171,13 @@ class Runtime:
 
     def start_over(self) -> None:
         """A new generation: who is still parked has no process to end, and serves on."""
-        if self.stage in _FAILED:
-            return
+        if self.stage not in _FAILED:
+            self.start()
+
+    def start(self) -> None:
+        """An init begins: who failed or left before does not count, only who is parked."""
         if self.polls:
             self.stage = RuntimeStage.READY
         else:
             waits = self.restore_poll is not None
             self.stage = RuntimeStage.RESTORE_READY if waits else RuntimeStage.STARTED
-
-    def start(self) -> None:
-        """An init begins: what failed before does not count."""
-        if self.stage in _FAILED:
-            self.stage = RuntimeStage.STARTED

@@ -137,8 +137,8 @@ class TimeoutEndTest(RuleTest):
 
     def test_aws_takes_the_environment_along(self) -> None:
         self.timed_out()
-        self.wait_for(lambda: not self.simulator.is_initialized)
-        self.assertIs(self.simulator.phase, SimulatorPhase.INITIALIZING)
+        self.wait_for(lambda: self.simulator.phase is SimulatorPhase.INITIALIZING)
+        self.assertFalse(self.simulator.is_initialized)
 
     def test_relaxed_that_enforces_timeouts_leaves_it_alone(self) -> None:
         self.timed_out(rules=attrs.evolve(RELAXED, enforces_timeouts=True))

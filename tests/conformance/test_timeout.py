@@ -124,7 +124,7 @@ class ResetTest(ConformanceTest):
         steps = ("once:next", "once:hang", "serve")
         self.simulate(runtime=runtime_of(*steps, MARKS=marks), invocation_timeout=0.3)
         self.assertIs(self.simulator.invoke({}).status, InvocationStatus.TIMEOUT)
-        state = self.simulator.invoke({"a": 1}, timeout=PATIENCE)
+        state = self.simulator.invoke(Invocation({"a": 1}, timeout=PATIENCE))
         self.assertEqual(state.response.payload, {"a": 1})
         self.assertEqual({file.name for file in Path(marks).iterdir()}, {"next", "hang"})
         self.assertEqual(len({one.pid for one in self.simulator.processes}), 2)

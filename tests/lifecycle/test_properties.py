@@ -25,15 +25,16 @@ from lambda_sim.errors import ConfigurationError
 from lambda_sim.lifecycle import effects
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Stage
-from lambda_sim.lifecycle.machine import Life
+from lambda_sim.lifecycle.machine import Life, Machine
 from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
 from lambda_sim.model import telemetry
-from lambda_sim.model.config import SimulatorPhase
+from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import ShutdownReason
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessRole
 from lambda_sim.model.rules import RELAXED
 from lambda_sim.model.telemetry import SubscriptionApi
+from lambda_sim.testing.clock import ManualClock
 from tests.lifecycle.test_machine import POLL, MachineTest
 from tests.lifecycle.world import (
     FATAL,
@@ -508,6 +509,16 @@ class DefectsTest(MachineTest):
         self.assertIs(record.status, InvocationStatus.TIMEOUT)
         self.assertIs(machine.life, Life.RUNNING)
         self.assertEqual(len(self.facts(machine, telemetry.InitReport)), 2)
+
+    def test_a_runtime_that_left_before_init_began_does_not_end_it(self) -> None:
+        machine = Machine(SimulatorConfig(runtime=RUNTIME), ManualClock(), extensions=("one",))
+        machine.process_started(ProcessRole.RUNTIME, "by hand")
+        machine.runtime_asks(POLL)
+        machine.runtime.leave(POLL)
+        machine.process_exited(ProcessRole.RUNTIME, "by hand", 0, 1)
+        machine.enqueue(Invocation(1))
+        self.assertIs(machine.life, Life.STARTING)
+        machine.register("one", [])
 
 
 if __name__ == "__main__":
