@@ -23,7 +23,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
 
 # Minutes of what nobody would send, with seeds counted up: MINUTES=60 for longer. With an allocator

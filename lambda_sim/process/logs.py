@@ -105,10 +105,11 @@ class Pipe:
         self._file = file
         self._lines = cutter
         self._is_busy = False
+        self._has_rest = False
 
     def may_owe(self, *, flush: bool) -> bool:
         """Whether something that was read already may not be handed over yet; needs no lock."""
-        return self._is_busy or (flush and self._lines.has_rest)
+        return self._is_busy or (flush and self._has_rest)
 
     def read(self) -> bool:
         """Hand over some of what was written; whether there may ever be more."""
@@ -145,6 +146,7 @@ class Pipe:
             try:
                 yield
             finally:
+                self._has_rest = self._lines.has_rest
                 self._is_busy = False
 
     def _drain_locked(self) -> None:
