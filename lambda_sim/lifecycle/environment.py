@@ -229,7 +229,7 @@ class ExecutionEnvironment:
 
     @contextmanager
     def _as_seen_alive(self, poller: Poller) -> Iterator[Machine]:
-        """Hold the lock, in the generation in which a runtime was seen to be there: one that was
+        """Hold the lock, in the generation in which a process was seen to be there: one that was
         just ended may have asked with its last breath, and must not be taken for the next.
 
         :raises PollerGone: it is not.
@@ -342,9 +342,13 @@ class ExecutionEnvironment:
 
     # --- What extensions do ---------------------------------------------------------------------
 
-    def register(self, name: str, events: Iterable[str]) -> RegisteredExtension:
-        """An extension joins."""
-        with self as machine:
+    def register(self, name: str, events: Iterable[str], poller: Poller) -> RegisteredExtension:
+        """An extension joins.
+
+        :raises PollerGone: it left already: its name is that of the one who is started next.
+        :raises WireError: registration is closed, or this one is refused.
+        """
+        with self._as_seen_alive(poller) as machine:
             return machine.register(name, events).registered
 
     def next_event(self, identifier: str, poller: Poller) -> Notice:

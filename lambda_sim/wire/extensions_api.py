@@ -48,7 +48,7 @@ class ExtensionsApi:
         if not name:
             raise refusals.InvalidExtensionName
         events = _events(call.body(protocol.MAX_REPORT_BYTES))
-        registered = self._environment.register(name, events)
+        registered = self._environment.register(name, events, call.poller)
         config = self._config
         told = {
             "functionName": config.function_name,

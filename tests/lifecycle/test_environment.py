@@ -74,6 +74,12 @@ class RestoreTest(unittest.TestCase):
         with self.environment as machine:
             self.assertIs(machine.runtime.stage, RuntimeStage.STARTED)
 
+    def test_the_same_of_an_extension_that_registers(self) -> None:
+        with self.assertRaises(PollerGone):
+            self.environment.register("one", [], Caller(is_there=False))
+        with self.environment as machine:
+            self.assertEqual(len(machine.registry), 0)
+
     def test_a_caller_whose_loss_nobody_noticed_is_in_nobodys_way(self) -> None:
         # It is: restore/next is refused with 403 until the loss was noticed.
         lost = Caller()

@@ -155,7 +155,8 @@ class Storm:
 
     def verdict(self) -> str:
         """For the test's message: what went wrong, and how to see it again."""
-        return "\n".join([f"LAMBDA_SIM_SEED={SEED}", *self.objections[:20]])
+        printed = [f"{one.time} {one.message}" for one in self.simulator.logs[-500:]]
+        return "\n".join([f"LAMBDA_SIM_SEED={SEED}", *self.objections[:20], *printed])
 
 
 def _end(state: InvocationState) -> object:

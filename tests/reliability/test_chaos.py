@@ -143,7 +143,7 @@ class ChildrenTest(SimulatorTest):
         scenario = Scenario("work", or_else=KILLED_BY_US)
         jobs = [self.soon(storm.play, number, scenario) for number in range(80 * chaos.TIMES)]
         kills = 0
-        while unfinished := wait(jobs, self.dice.uniform(0, 0.08)).not_done:
+        while unfinished := wait(jobs, self.dice.uniform(0, 0.2)).not_done:
             running = [one for one in self.sim.processes if one.is_running]
             if running and self.dice.random() < 0.5:
                 self.pause(self.dice.choice(running))
