@@ -24,7 +24,8 @@ ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def running(config: SimulatorConfig) -> Iterator[Simulator]:
-    """A started simulator that ends gracefully, and whose whole log goes to standard error.
+    """A started simulator whose whole log goes to standard error. It ends gracefully, but at once
+    when something is raised, as by a second Ctrl-C.
 
     :raises StartError: it can't listen.
     """
@@ -34,9 +35,8 @@ def running(config: SimulatorConfig) -> Iterator[Simulator]:
         # Undone last: the log ends when the simulator is closed, and not before.
         undo.callback(printer.join)
         undo.callback(simulator.close)
-        simulator.start()
-        undo.callback(simulator.graceful_shutdown)
-        yield simulator
+        yield simulator.start()
+        simulator.graceful_shutdown()
 
 
 def _print_log(simulator: Simulator) -> None:
