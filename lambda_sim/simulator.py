@@ -174,17 +174,18 @@ class Simulator:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """One thread at a time starts or closes."""
-        with self._doors as doors:
-            doors.wait_until(
-                "turn", lambda: not self._is_busy or None, NEVER, what="a start or close under way"
-            )
-            self._is_busy = True
+        is_ours = False
         try:
+            with self._doors as doors:
+                what = "a start or close under way"
+                doors.wait_until("turn", lambda: not self._is_busy or None, NEVER, what=what)
+                self._is_busy = is_ours = True
             yield
         finally:
-            with self._doors as doors:
-                self._is_busy = False
-                doors.changed("turn")
+            if is_ours:
+                with self._doors as doors:
+                    self._is_busy = False
+                    doors.changed("turn")
 
     def close(self) -> None:
         """End at once: processes, connections, threads and waits. A second call does nothing."""

@@ -79,7 +79,7 @@ class _Waiters:
 
     __slots__ = ("condition", "count")
 
-    def __init__(self, lock: threading.Lock) -> None:
+    def __init__(self, lock: threading.RLock) -> None:
         self.condition = threading.Condition(lock)
         self.count = 0
 
@@ -92,7 +92,9 @@ class Monitor:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Of this kind as it knows whose it is; it is never taken twice.
+        self._lock = threading.RLock()
+        self.is_ours: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         # For owners that are asked many times an invocation: half the cost of ``with``.
         self.acquire = self._lock.acquire
         self.release = self._lock.release
@@ -104,7 +106,10 @@ class Monitor:
         self._version = 0
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
+        # Ctrl-C may come when this thread is about to let go, or has only just taken it. It holds
+        # the lock then, and lets go of it this time: else nobody could even close.
+        if not self.is_ours():
+            self._lock.acquire()
         return self
 
     def __exit__(

@@ -79,6 +79,12 @@ class MonitorTest(unittest.TestCase):
         self.put(1, "x")
         self.assertEqual(self.take("x"), 1)
 
+    def test_a_lock_that_ctrl_c_kept_is_let_go_of_the_next_time(self) -> None:
+        self.monitor.acquire()  # and what would have let go of it was interrupted
+        self.put(1, "x")
+        self.assertTrue(Worker("another", lambda: self.put(2, "x")).start().join(PATIENCE))
+        self.assertEqual([1, 2], self.found)
+
     def test_any_change_can_be_waited_for(self) -> None:
         with self.monitor as monitor:
             seen = monitor.version

@@ -116,7 +116,8 @@ class ExecutionEnvironment:
 
     def __enter__(self) -> Machine:
         """Hold the lock, and the machine with it."""
-        self._monitor.acquire()
+        if not self._monitor.is_ours():  # as Monitor has it
+            self._monitor.acquire()
         return self._machine
 
     def __exit__(

@@ -264,10 +264,11 @@ class ProcessGroup:
     @contextmanager
     def _claimed(self) -> Iterator[bool]:
         """Whether the id is the child's, which then stays so within the block."""
-        with self._monitor:
-            is_ours = not self._is_reaped
-            self._claims += is_ours
+        is_ours = False
         try:
+            with self._monitor:
+                is_ours = not self._is_reaped
+                self._claims += is_ours
             yield is_ours
         finally:
             if is_ours:

@@ -326,16 +326,19 @@ class LocalSandbox:
     @contextmanager
     def _place(self) -> Iterator[Staff]:
         """A place for one spawn, which a close waits for."""
-        with self._monitor:
-            if self._is_closing:
-                raise ShuttingDown("the sandbox is closed: no process can be started")
-            self._spawning += 1
+        has_place = False
         try:
+            with self._monitor:
+                if self._is_closing:
+                    raise ShuttingDown("the sandbox is closed: no process can be started")
+                self._spawning += 1
+                has_place = True
             yield self._staff or self._hire()
         finally:
-            with self._monitor as monitor:
-                self._spawning -= 1
-                monitor.changed(SPAWNS)
+            if has_place:
+                with self._monitor as monitor:
+                    self._spawning -= 1
+                    monitor.changed(SPAWNS)
 
     def _hire(self) -> Staff:
         """The staff: of two that are hired at one time, the first stays."""

@@ -20,15 +20,20 @@ class Turns:
         # Guarded by _monitor:
         self._is_busy = False
 
+    def _is_free_locked(self) -> bool | None:
+        return None if self._is_busy else True
+
     @contextmanager
     def next(self) -> Iterator[None]:
         """Wait for a turn; it ends with the block. A turn is short, so there is no deadline."""
-        with self._monitor as monitor:
-            monitor.wait_until(TURN, lambda: None if self._is_busy else True, NEVER, what="a turn")
-            self._is_busy = True
+        is_ours = False  # within, as Ctrl-C may come at any time
         try:
+            with self._monitor as monitor:
+                monitor.wait_until(TURN, self._is_free_locked, NEVER, what="a turn")
+                self._is_busy = is_ours = True
             yield
         finally:
-            with self._monitor as monitor:
-                self._is_busy = False
-                monitor.changed(TURN)
+            if is_ours:
+                with self._monitor as monitor:
+                    self._is_busy = False
+                    monitor.changed(TURN)

@@ -14,6 +14,9 @@ from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
+from lambda_sim.sync import Worker
+
+PATIENCE = 20.0
 
 
 class Caller:
@@ -33,6 +36,15 @@ class Caller:
 
     def ring(self) -> None:
         raise AssertionError("it is never lent")
+
+
+class LockTest(unittest.TestCase):
+    def test_a_lock_that_ctrl_c_kept_is_let_go_of_the_next_time(self) -> None:
+        environment = ExecutionEnvironment(SimulatorConfig())
+        environment.__enter__()  # and what would have let go of it was interrupted
+        with environment:
+            pass
+        self.assertTrue(Worker("another", environment.close).start().join(PATIENCE))
 
 
 class RestoreTest(unittest.TestCase):
