@@ -183,7 +183,7 @@ class Connection:
 
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
-        What does not come whole is left to it: whoever attends has no longer than the deadline.
+        What does not come whole is left to it, if whoever attends has a deadline.
 
         :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
@@ -195,7 +195,8 @@ class Connection:
         try:
             while True:
                 until = deadline()
-                is_whole = self._is_whole()
+                # Who has no deadline waits for an invocation whose own time ends it.
+                is_whole = self._incoming.has_more if until.at is None else self._is_whole()
                 if is_whole is None:
                     return
                 if is_whole:
