@@ -200,8 +200,8 @@ class Connection:
                 if is_whole is None:
                     return
                 if is_whole:
-                    if not self._exchange():
-                        self._is_finished = True
+                    self._is_finished = not self._exchange()
+                    if self._is_finished or is_over():
                         return
                 elif bell.wait(until, is_over):
                     if not self._incoming.take_in():
