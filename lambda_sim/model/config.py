@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
-from uuid import uuid4
 
 import attrs
 
@@ -260,6 +259,8 @@ class SimulatorConfig:
     @property
     def runtime_version_arn(self) -> str:
         """The ARN of the runtime's version, which AWS ends in a digest."""
+        import hashlib  # noqa: PLC0415 - it brings OpenSSL, and few ask
+
         digest = hashlib.sha256(self.runtime_version.encode()).hexdigest()
         return f"arn:{partition(self.region)}:lambda:{self.region}::runtime:{digest}"
 
@@ -283,7 +284,7 @@ class SimulatorConfig:
 
     def _new_log_stream(self) -> str:
         today = datetime.now(UTC).strftime("%Y/%m/%d")
-        return f"{today}/[{self.function_version}]{uuid4().hex}"
+        return f"{today}/[{self.function_version}]{os.urandom(16).hex()}"
 
     def _init_limit(self) -> float:
         """AWS: *Understanding the Lambda execution environment lifecycle*, Init phase."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Self
 
 from lambda_sim.sync import SYSTEM_CLOCK
@@ -50,6 +50,10 @@ class SendFailed(Exception):
     """An answer did not go out; nobody is left to tell."""
 
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
 class DateLine:
     """The Date header's line, formatted once a second."""
 
@@ -60,9 +64,16 @@ class DateLine:
         now = int(SYSTEM_CLOCK.time())
         second, line = self._shown
         if now != second:
-            line = f"Date: {formatdate(now, usegmt=True)}\r\n"
+            line = _date_line(time.gmtime(now))
             self._shown = (now, line)
         return line
+
+
+def _date_line(at: time.struct_time) -> str:
+    # email.utils, which knows this too, takes longer to import than a simulator to start.
+    day, month = DAYS[at.tm_wday], MONTHS[at.tm_mon - 1]
+    moment = time.strftime("%H:%M:%S", at)
+    return f"Date: {day}, {at.tm_mday:02} {month} {at.tm_year} {moment} GMT\r\n"
 
 
 class Answer:
