@@ -18,7 +18,8 @@ from tests.support import SimulatorTest, handler_runtime
 
 WARM_UP = 60
 COUNTED = 200
-SYSTEM_CALLS = ("recv", "sendall", "poll", "pread", "ioctl", "setsockopt", "getsockopt", "urandom")
+# Memory is looked at now and then, as time passes, and so is not among them.
+SYSTEM_CALLS = ("recv", "sendall", "poll", "ioctl", "setsockopt", "getsockopt", "urandom")
 
 
 class Calls:
@@ -76,7 +77,7 @@ class CostTest(SimulatorTest):
         # The median, as a machine that stands still for a tenth of a second takes the other way.
         self.assertLess(median(mine), 370, "Python functions in the caller's thread; 285 once")
         self.assertLess(median(others), 10, "Python functions in others; 0 once: who wakes them?")
-        self.assertLess(median(system), 16, f"system calls, 9 to 12 once: {calls.of_system}")
+        self.assertLess(median(system), 16, f"system calls, 12 once: {calls.of_system}")
 
     def test_a_long_life_leaves_no_more_than_a_short_one(self) -> None:
         simulator = self.start(runtime=handler_runtime("functions.trouble"), history_limit=50)
