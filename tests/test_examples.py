@@ -63,6 +63,17 @@ class ExamplesTest(unittest.TestCase):
             "price list read: 1 time$",
         )
 
+    def test_run_local(self) -> None:
+        self.assert_lines(
+            self.show("run_local"),
+            r"invocations\[0\]: cold, init [\d.]+ ms, .*succeeded$",
+            r"invocations\[3\]: warm, .*KeyError, as expected$",
+            r"results: \[\{'order': '21', 'total': 7.5\}, None\]$",
+            "log:     reading the price list$",
+            "failed:  KeyError$",
+            "not run: 1$",
+        )
+
     def test_batch(self) -> None:
         shown = self.show("batch")
         self.assert_lines(

@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from lambda_sim import ProcessConfig, ProcessRole
+from lambda_sim.handler import InvocationReport, TestData, run_local
 from tests.support import PATIENCE, ROOT, SimulatorTest
 
 EXAMPLES = ROOT / "examples"
@@ -74,6 +75,12 @@ class FourWaysTest(SimulatorTest):
     def test_under_the_simulator_by_awslambdaric(self) -> None:
         self.assert_outcomes(self.simulated("awslambdaric", "orders.handler"))
 
+    def test_by_run_local(self) -> None:
+        for handler in ("orders.Orders", "orders.handler"):
+            run = run_local(handler, TestData(list(EVENTS.values())), stop_on_error=False)
+            outcomes = dict(zip(EVENTS, map(_outcome, run.reports), strict=True))
+            self.assertEqual(outcomes, EXPECTED)
+
     def simulated(self, module: str, handler: str) -> Callable[[Any], Outcome]:
         runtime = ProcessConfig(
             [sys.executable, "-m", module, handler],
@@ -91,6 +98,12 @@ class FourWaysTest(SimulatorTest):
             return state.error.error_type, state.error.error_message
 
         return run
+
+
+def _outcome(report: InvocationReport) -> Outcome:
+    if report.error_report is None:
+        return "result", report.result
+    return report.error_report.error_type, report.error_report.error_message
 
 
 if __name__ == "__main__":

@@ -37,6 +37,20 @@ Exit status: 0 success, or a served function was ended; 1 the function failed, 2
 3 the simulator failed, 128 and its number for a signal that ended an invoke."""
 
 
+RUN_LOCAL_EPILOG = """\
+FILE:
+  {"handler": "orders.Orders", "region": "eu-west-1", "env": {"TABLE": "orders"},
+   "function": {"name": "orders", "memory": 256, "timeout": 3},
+   "invocations": [
+     {"id": "1"},
+     {"event": {"id": "2"}, "timeout": 0.5, "result": {"order": "2"}},
+     {"event": {"id": 3}, "error": "EventValidationError"}]}
+Only invocations are needed. Modules are looked for in the current folder, then in FILE's.
+
+Exit status: 0 each invocation went as expected (without an error, if nothing is said);
+1 one did not, 2 wrong usage, 3 a fault of the command's own."""
+
+
 def parse(words: Sequence[str]) -> Namespace:
     """The options, with ``command`` for what stands behind ``--`` and ``run`` to run it all.
 
@@ -52,13 +66,14 @@ def parse(words: Sequence[str]) -> Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_invoke(commands.add_parser)
     _add_serve(commands.add_parser)
+    _add_run_local(commands.add_parser)
     _add_event(commands.add_parser, is_wanted="event" in words[:1])
     # Behind the first -- nothing is ours, whatever it looks like.
     words = list(words)
     split = words.index("--") if "--" in words else len(words)
     options, strange = parser.parse_known_args(words[:split])
     if strange:
-        hint = "" if words[0] == "event" else " (a command stands behind --)"
+        hint = "" if words[0] in ("event", "run-local") else " (a command stands behind --)"
         parser.error(f"unrecognized arguments: {' '.join(strange)}{hint}")
     options.command = [*getattr(options, "command", []), *words[split + 1 :]]
     return options
@@ -96,11 +111,8 @@ def _add_invoke(add_parser: AddParser) -> None:
         help="the event: JSON, a file of it, or - for standard input (default: {})",
     )
     parser.add_argument("--client-context", metavar="JSON", help="what the caller says of itself")
-    parser.add_argument(
-        "--output",
-        choices=("text", "json"),
-        default="text",
-        help="text: what the function returned; json: that, its times and its log in one object",
+    _add_output(
+        parser, "text: what the function returned; json: that, its times and its log in one object"
     )
 
 
@@ -146,6 +158,29 @@ def _add_serve(add_parser: AddParser) -> None:
     parser.add_argument("command", nargs=REMAINDER, help=SUPPRESS)
 
 
+def _add_run_local(add_parser: AddParser) -> None:
+    what = "Run a Python handler with the events of a file, in this process."
+    parser = add_parser(
+        "run-local",
+        help=what,
+        description=f"{what}\nEach result goes to standard output, the log to standard error.",
+        epilog=RUN_LOCAL_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=lambda options: _run("run_local", options))
+    add = parser.add_argument
+    add("file", metavar="FILE", help="JSON of test data, or - for standard input")
+    add("--handler", metavar="M.F", help="a handler, its class, or a function (default: FILE's)")
+    add(
+        "--keep-going",
+        action="store_true",
+        help="run what is left after an invocation that failed, too",
+    )
+    _add_variables(parser)
+    _add_output(parser, "text: what each invocation returned, a line each; json: one object of all")
+
+
 def _add_event(add_parser: AddParser, *, is_wanted: bool) -> None:
     what = "Print an event as one of AWS's services would send it."
     parser = add_parser(
@@ -184,14 +219,7 @@ def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> Argu
     )
     add("--memory", dest="memory_size_mb", type=int, metavar="MB", help="(default: 128)")
     add("--region", help="(default: us-east-1)")
-    add(
-        "--env",
-        action="append",
-        default=[],
-        metavar="K=V",
-        help="a variable of the function; may be repeated, and wins over --env-file",
-    )
-    add("--env-file", action="append", default=[], metavar="F", help="a file of such lines")
+    _add_variables(parser)
     add(
         "--extension",
         action="append",
@@ -213,6 +241,23 @@ def _add_command(add_parser: AddParser, name: str, what: str, more: str) -> Argu
     )
     add("--log-format", type=log_format, choices=("Text", "JSON"), help="(default: Text)")
     return parser
+
+
+def _add_variables(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a variable of the function; may be repeated, and wins over --env-file",
+    )
+    parser.add_argument(
+        "--env-file", action="append", default=[], metavar="F", help="a file of such lines"
+    )
+
+
+def _add_output(parser: ArgumentParser, what: str) -> None:
+    parser.add_argument("--output", choices=("text", "json"), default="text", help=what)
 
 
 def _run(name: str, options: Namespace) -> int:

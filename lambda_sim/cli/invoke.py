@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import sys
 from argparse import Namespace
 from contextlib import suppress
 from typing import Any
 
 from lambda_sim.cli import values
-from lambda_sim.cli.output import write_out
+from lambda_sim.cli.output import for_machines, for_people, write_out
 from lambda_sim.cli.session import Bell, running
 from lambda_sim.cli.settings import LOG_VARIABLES, simulator_config
 from lambda_sim.errors import ConfigurationError, WaitTimeout
@@ -53,7 +51,7 @@ def run(options: Namespace) -> int:
 def _printed(simulator: Simulator, state: InvocationState, output: str) -> bytes:
     if output == "json":
         return json.dumps(_summary(simulator, state)).encode() + b"\n"
-    return _for_people(_payload(state))
+    return for_people(_payload(state))
 
 
 class _Call:
@@ -92,25 +90,8 @@ def _payload(state: InvocationState) -> bytes:
     return b"" if state.response is None else state.response.body
 
 
-def _for_people(payload: bytes) -> bytes:
-    """Text ends with a line break; anything else is left as it is, but on a terminal."""
-    if not payload or payload.endswith(b"\n"):
-        return payload
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        if not sys.stdout.isatty():
-            return payload
-    return payload + b"\n"
-
-
 def _summary(simulator: Simulator, state: InvocationState) -> dict[str, Any]:
     """All that is known of the invocation, for machines."""
-    payload = _payload(state)
-    try:
-        shown, is_base64 = values.json_value(payload), False
-    except ValueError:
-        shown, is_base64 = base64.b64encode(payload).decode(), True
     reports = simulator.get_telemetry_events_by_type("platform.report")
     record = reports[-1].record if reports else {}
     metrics: dict[str, Any] = record.get("metrics", {}) if isinstance(record, dict) else {}
@@ -120,8 +101,7 @@ def _summary(simulator: Simulator, state: InvocationState) -> dict[str, Any]:
         "functionError": None if state.error is None else "Unhandled",
         "executedVersion": simulator.config.function_version,
         "requestId": state.request_id,
-        "payload": shown,
-        "isBase64Encoded": is_base64,
+        **for_machines(_payload(state)),
         "durationMs": metrics.get("durationMs"),
         "billedDurationMs": metrics.get("billedDurationMs"),
         "initDurationMs": metrics.get("initDurationMs"),

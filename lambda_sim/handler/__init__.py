@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from .http import Answer, BadAnswer, Connection, ConnectionClosed
     from .invocation import Invocation
     from .loading import load
+    from .local import run_local
+    from .local_report import InvocationReport, LocalRun, LocalRunFailed
     from .loop import run
     from .memory import MemoryPressure, MemoryWatch
+    from .testdata import LocalFunction, LocalInvocation, TestData
     from .typed import Handler, lambda_handler
     from .validation import EventValidationError
 
@@ -42,16 +45,23 @@ __all__ = [
     "Fault",
     "Handler",
     "Invocation",
+    "InvocationReport",
     "LambdaContext",
+    "LocalFunction",
+    "LocalInvocation",
+    "LocalRun",
+    "LocalRunFailed",
     "MemoryPressure",
     "MemoryWatch",
     "RuntimeApiError",
     "RuntimeClient",
+    "TestData",
     "TypedCodec",
     "as_entrypoint",
     "lambda_handler",
     "load",
     "run",
+    "run_local",
     "serve",
 ]
 
@@ -71,6 +81,9 @@ _ROOMS = (
     "guard",
     "memory",
     "entry",
+    "testdata",
+    "local_report",
+    "local",
 )
 """Where a name is looked for; the light ones first."""
 

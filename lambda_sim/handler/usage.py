@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lambda_sim.errors import ConfigurationError
 
-__all__ = ["Source", "cgroup", "find_source", "process_tree", "psutil_tree"]
+__all__ = ["Source", "cgroup", "find_source", "own_source", "process_tree", "psutil_tree"]
 
 Source = Callable[[], int]
 """Gives the bytes in use now."""
@@ -53,7 +53,15 @@ def find_source(limit_bytes: int) -> tuple[Source, int]:
     """
     if (found := cgroup(limit_bytes)) is not None:
         return found
-    return process_tree if process_tree() else psutil_tree(), limit_bytes
+    return own_source(), limit_bytes
+
+
+def own_source() -> Source:
+    """What tells of this process and those below it, whatever else its container has.
+
+    :raises ConfigurationError: this system tells nothing.
+    """
+    return process_tree if process_tree() else psutil_tree()
 
 
 def cgroup(limit_bytes: int, root: Path = _ROOT) -> tuple[Source, int] | None:
