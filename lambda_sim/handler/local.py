@@ -31,11 +31,15 @@ from .testdata import LocalInvocation, TestData
 from .timed import TimedExecutor
 from .typed import Handler
 from .usage import own_source
+from .watchdog import Watchdog
 
 __all__ = ["Onlooker", "run_local"]
 
 ACCOUNT = "123456789012"
 DEFAULT_MEMORY = 128
+
+GRACE = 1.0
+"""Seconds that a handler has to get out of what Lambda would have ended, before anybody is told."""
 
 _MEGABYTE = 1024 * 1024
 
@@ -55,7 +59,7 @@ class Onlooker:
         """An invocation ended."""
 
     def is_stuck(self, report: InvocationReport) -> None:
-        """An invocation can't be interrupted though its time is over. This may end the process.
+        """An invocation went on for a second after it was interrupted. This may end the process.
 
         Called from another thread. The run goes on when the handler comes to its end by itself.
         """
@@ -145,10 +149,12 @@ class _Run:
         self._log = log
         self._executor: Executor | None = None
         self._attempt: _Attempt | None = None
+        self._lookout: Watchdog | None = None  # over an attempt that does not end
         self._arn = function_arn(data.region, ACCOUNT, data.function.name)
 
     def close(self) -> None:
         """End the environment, if there is one."""
+        self._look_no_more()
         executor, self._executor = self._executor, None
         if executor is not None:
             tear_down(executor)
@@ -169,6 +175,7 @@ class _Run:
             number, invocation, event, SYSTEM_CLOCK.monotonic(), init_duration
         )
         outcome = failure or self._execute(attempt)
+        self._look_no_more()
         report = attempt.report(outcome, ())
         if isinstance(outcome, Failure):
             self._log.write_error(outcome.report)
@@ -180,7 +187,7 @@ class _Run:
         """Make the environment; what went wrong with it."""
         try:
             executor = _executor_of(self._handler)
-            executor.start(self._tell_stuck)
+            executor.start(self._watch_stuck)
         except SystemExit as end:
             return _exited(end, request_id)
         except Exception as error:
@@ -228,11 +235,32 @@ class _Run:
         """The megabytes that the function is told it has."""
         return invocation.memory or self._data.function.memory or DEFAULT_MEMORY
 
-    def _tell_stuck(self, event: Event, error: ErrorReport) -> None:
-        if (attempt := self._attempt) is not None:
-            fault = Fault(error.error_type, error.error_message, error.stack_trace)
-            report = attempt.report(Failure(fault, error), self._log.look())
-            self._onlooker.is_stuck(report)
+    def _watch_stuck(self, event: Event, error: ErrorReport) -> None:
+        """The guard has given it up; but a slow machine is no reason to end."""
+        assert self._attempt is not None
+        self._lookout = Watchdog()
+        told = _Stuck(self._attempt, error, self._log, self._onlooker)
+        self._lookout.add(told, SYSTEM_CLOCK.monotonic() + GRACE)
+
+    def _look_no_more(self) -> None:
+        lookout, self._lookout = self._lookout, None
+        if lookout is not None:
+            lookout.close()
+
+
+@attrs.frozen(eq=False)
+class _Stuck:
+    """An attempt that is yet to end, and who is to be told if it does not."""
+
+    attempt: _Attempt
+    error: ErrorReport
+    log: LogCapture
+    onlooker: Onlooker
+
+    def look(self, now: float) -> None:
+        error = self.error
+        fault = Fault(error.error_type, error.error_message, error.stack_trace)
+        self.onlooker.is_stuck(self.attempt.report(Failure(fault, error), self.log.look()))
 
 
 def _check(handler: object) -> None:

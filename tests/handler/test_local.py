@@ -424,9 +424,12 @@ class TestLogs(LocalTest):
 
 class TestTime(LocalTest):
     def test_a_typed_handler_has_its_guard(self) -> None:
-        data = TestData([*orders("sleep", timeout=0.4, error="DeadlineExceeded"), *orders("a")])
-        run = run_local(Counting, data).check()
-        self.assertLess(run.reports[0].duration, 0.4)
+        class Early(Counting):
+            margin = 5.0
+
+        data = TestData([*orders("sleep", timeout=5.2, error="DeadlineExceeded"), *orders("a")])
+        run = run_local(Early, data).check()
+        self.assertLess(run.reports[0].duration, 5)
         self.assertFalse(run.reports[1].is_cold)
 
     def test_a_plain_function_ends_as_lambda_ends_it_and_the_next_is_cold(self) -> None:
@@ -451,6 +454,20 @@ class TestTime(LocalTest):
         data = TestData([1, LocalInvocation(1, timeout=900)], function={"timeout": 100})
         short, long = run_local(left, data).results
         self.assertTrue(0 < short <= 100_000 < long <= 900_000, (short, long))
+
+    def test_who_is_slow_to_end_is_not_stuck(self) -> None:
+        onlooker = mock.Mock(spec=Onlooker)
+
+        def slow(event: Any, context: Any) -> None:
+            try:
+                time.sleep(PATIENCE)
+            finally:
+                time.sleep(0.1)
+
+        data = TestData([LocalInvocation(1, timeout=0.1, error="Sandbox.Timedout")])
+        report = run_local(slow, data, onlooker=onlooker).check().reports[0]
+        self.assertGreater(report.duration, 0.19)
+        onlooker.is_stuck.assert_not_called()
 
     def test_who_is_stuck_is_told_of_and_the_next_is_cold(self) -> None:
         told: list[InvocationReport] = []
