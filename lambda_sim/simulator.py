@@ -614,9 +614,9 @@ class Simulator:
             return question(machine)
 
     def _state(self, record: Record) -> InvocationState:
+        if record.is_complete:  # which is all that changes until then, but for the log
+            return record.snapshot(Late(partial(self._log_tail, record)))
         with self._environment:
-            if record.is_complete:
-                return record.snapshot(Late(partial(self._log_tail, record)))
             return record.snapshot(self._log_tail_locked(record))
 
     def _log_tail(self, record: Record) -> str:

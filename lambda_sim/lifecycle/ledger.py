@@ -12,7 +12,7 @@ import attrs
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.history import Entry
-from lambda_sim.lifecycle.readiness import Readiness
+from lambda_sim.lifecycle.readiness import NOBODY, Readiness
 from lambda_sim.model import protocol
 from lambda_sim.model.identifiers import RequestId, new_id, new_segment_id
 from lambda_sim.model.invocation import (
@@ -80,7 +80,7 @@ class Record:
     started_at: float | None = None
     completed_at: float | None = None
 
-    readiness: Readiness = attrs.field(factory=Readiness)
+    readiness: Readiness = NOBODY
     had_extensions: bool = False
     chunks: list[bytes] = attrs.field(factory=list)
     produced_bytes: int = 0

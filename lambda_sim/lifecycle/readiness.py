@@ -52,3 +52,7 @@ class Readiness:
         """The extension is done, or no longer there."""
         self._awaited.discard(extension)
         self._handed.discard(extension)
+
+
+NOBODY = Readiness()
+"""What is ready at once, and stays so: most invocations wait for no extension."""

@@ -59,11 +59,9 @@ def _is_json_object(value: object) -> bool:
     )
 
 
-_json_object = checks.optional(
-    checks.checked(
-        _is_json_object,
-        f"a dict or its JSON text, at most {protocol.MAX_CLIENT_CONTEXT_BYTES} bytes in base64",
-    )
+_json_object = checks.checked(
+    _is_json_object,
+    f"a dict or its JSON text, at most {protocol.MAX_CLIENT_CONTEXT_BYTES} bytes in base64",
 )
 
 
@@ -92,37 +90,13 @@ class Invocation:
             f"at most {protocol.MAX_PAYLOAD_BYTES} bytes",
         ),
     )
-    timeout: float | None = attrs.field(
-        default=None,
-        kw_only=True,
-        validator=checks.optional(checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT)),
-    )
-    request_id: RequestId = attrs.field(
-        default=None, kw_only=True, validator=checks.optional(checks.header)
-    )
-    invoked_function_arn: str = attrs.field(
-        default=None,
-        kw_only=True,
-        validator=checks.optional(checks.checked(checks.header_text, checks.HEADER_TEXT)),
-    )
-    trace_id: str = attrs.field(
-        default=None, kw_only=True, validator=checks.optional(checks.header)
-    )
-    client_context: str | None = attrs.field(
-        default=None, kw_only=True, converter=_json_text, validator=_json_object, repr=False
-    )
-    cognito_identity: str | None = attrs.field(
-        default=None, kw_only=True, converter=_json_text, validator=_json_object, repr=False
-    )
-    tenant_id: str | None = attrs.field(
-        default=None,
-        kw_only=True,
-        validator=checks.optional(
-            checks.matching(
-                r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", "1 to 256 of letters, digits and ._:/=+-@ or space"
-            )
-        ),
-    )
+    timeout: float | None = attrs.field(default=None, kw_only=True)
+    request_id: RequestId = attrs.field(default=None, kw_only=True)
+    invoked_function_arn: str = attrs.field(default=None, kw_only=True)
+    trace_id: str = attrs.field(default=None, kw_only=True)
+    client_context: str | None = attrs.field(default=None, kw_only=True, converter=_json_text)
+    cognito_identity: str | None = attrs.field(default=None, kw_only=True, converter=_json_text)
+    tenant_id: str | None = attrs.field(default=None, kw_only=True)
     content_type: str = attrs.field(
         default=protocol.JSON_TYPE,
         kw_only=True,
@@ -136,13 +110,14 @@ class Invocation:
             "an aware datetime",
         ),
     )
-    deadline_ms: int | None = attrs.field(
-        default=None, kw_only=True, validator=checks.optional(checks.whole(0))
-    )
+    deadline_ms: int | None = attrs.field(default=None, kw_only=True)
     """When Lambda will end it, milliseconds since the epoch; None until that is known."""
 
     def __attrs_post_init__(self) -> None:
         fields = self.__dict__
+        for attribute, validate in _WHERE_GIVEN:
+            if (value := fields[attribute.name]) is not None:
+                validate(self, attribute, value)
         if fields["request_id"] is None:
             fields["request_id"] = new_id()
         if fields["invoked_function_arn"] is None:
@@ -177,6 +152,24 @@ class Invocation:
         :raises ValueError: it is not JSON.
         """
         return json.loads(self.body)
+
+
+# One loop over what is rarely given costs half of a validator for each.
+_WHERE_GIVEN = [
+    (getattr(attrs.fields(Invocation), name), validator)
+    for name, validator in {
+        "timeout": checks.seconds(protocol.MIN_TIMEOUT, protocol.MAX_TIMEOUT),
+        "request_id": checks.header,
+        "invoked_function_arn": checks.checked(checks.header_text, checks.HEADER_TEXT),
+        "trace_id": checks.header,
+        "client_context": _json_object,
+        "cognito_identity": _json_object,
+        "tenant_id": checks.matching(
+            r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", "1 to 256 of letters, digits and ._:/=+-@ or space"
+        ),
+        "deadline_ms": checks.whole(0),
+    }.items()
+]
 
 
 class InvocationStatus(Enum):
