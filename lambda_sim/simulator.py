@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -615,7 +614,7 @@ class Simulator:
 
     def _state(self, record: Record) -> InvocationState:
         if record.is_complete:  # which is all that changes until then, but for the log
-            return record.snapshot(Late(partial(self._log_tail, record)))
+            return record.snapshot(Late(self._log_tail, record))
         with self._environment:
             return record.snapshot(self._log_tail_locked(record))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from lambda_sim.lifecycle import effects, reports
 from lambda_sim.lifecycle.effects import Topic
@@ -161,15 +160,15 @@ class Chronicle:
     # The three of every invocation are written out late: what they say of it is settled by then.
 
     def start(self, record: Record) -> None:
-        self.tell(Late(partial(reports.start, record, self._config)), record)
+        self.tell(Late(reports.start, record, self._config), record)
 
     def runtime_done(self, record: Record, verdict: Failure | None) -> None:
         at = self._clock.time()
-        self.tell(Late(partial(reports.runtime_done, record, verdict, at)), record)
+        self.tell(Late(reports.runtime_done, record, verdict, at), record)
 
     def report(self, record: Record, verdict: Failure | None) -> None:
         moment = reports.Moment(self._clock.monotonic(), self._clock.time(), self.peak_bytes)
-        self.tell(Late(partial(reports.report, record, verdict, self._config, moment)), record)
+        self.tell(Late(reports.report, record, verdict, self._config, moment), record)
 
     def log(
         self,

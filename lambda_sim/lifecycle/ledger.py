@@ -86,7 +86,7 @@ class Record:
     produced_bytes: int = 0
     content_type: str = ""
     failure: Failure | None = None
-    facts: deque[Entry] = attrs.field(factory=deque)
+    facts: list[Entry] = attrs.field(factory=list)
     """This invocation's facts, for its log tail; the oldest leave when the tail is long enough."""
     log_size: int = 0
     tail: str | None = None
@@ -125,7 +125,7 @@ class Record:
         if isinstance(fact, LogLine):
             self.log_size += len(fact.message)
             while self.log_size - _log_size(self.facts[0]) >= protocol.LOG_TAIL_BYTES:
-                self.log_size -= _log_size(self.facts.popleft())
+                self.log_size -= _log_size(self.facts.pop(0))
 
     def keep_tail(self, tail: str) -> None:
         """Its log tail, made of the facts so far; the facts go once there will be no more."""
@@ -135,21 +135,22 @@ class Record:
 
     def snapshot(self, tail: str | Late[str]) -> InvocationState:
         """What the caller may keep."""
+        completed_at = moment(self.completed_at)
         return InvocationState(
             invocation=self.invocation.filled(
                 deadline_ms=self.deadline_ms, invoked_function_arn=self.function_arn
             ),
             status=self.status,
             started_at=moment(self.started_at),
-            completed_at=moment(self.completed_at),
-            response=self._response(),
-            error=self._error(),
+            completed_at=completed_at,
+            response=self._response(completed_at),
+            error=self._error(completed_at),
             is_cold=self.is_cold,
             log_tail=tail,
         )
 
-    def _response(self) -> InvocationResponse | None:
-        if self.status is not InvocationStatus.SUCCESS or self.completed_at is None:
+    def _response(self, at: datetime | None) -> InvocationResponse | None:
+        if self.status is not InvocationStatus.SUCCESS or at is None:
             return None
         chunks = tuple(self.chunks)
         return InvocationResponse(
@@ -157,19 +158,19 @@ class Record:
             body=chunks[0] if len(chunks) == 1 else b"".join(chunks),
             content_type=self.content_type,
             chunks=chunks,
-            received_at=datetime.fromtimestamp(self.completed_at, UTC),
+            received_at=at,
         )
 
-    def _error(self) -> InvocationError | None:
+    def _error(self, at: datetime | None) -> InvocationError | None:
         failure = self.failure
-        if failure is None or self.completed_at is None:
+        if failure is None or at is None:
             return None
         return InvocationError.of(
             self.request_id,
             failure.payload(self.request_id),
             failure.error_type,
             failure.told(self.request_id),
-            datetime.fromtimestamp(self.completed_at, UTC),
+            at,
             cause=failure.cause,
             in_restore=failure.in_restore,
         )

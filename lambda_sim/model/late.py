@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -14,17 +14,21 @@ class Late(Generic[T]):
     Any thread may ask; two that come first at once make it twice. Copied and pickled as its value.
     """
 
-    __slots__ = ("_make", "_value")
+    __slots__ = ("_make", "_of", "_value")
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make: Callable[[], T] | None = make
+    def __init__(self, make: Callable[..., T], *of: Any) -> None:
+        """
+        :param of: what ``make`` is called with.
+        """
+        self._make = make
+        self._of: tuple[Any, ...] | None = of
         self._value: T | None = None
 
     def __call__(self) -> T:
-        make = self._make
-        if make is not None:
-            self._value = make()
-            self._make = None  # and what it was made of may go
+        of = self._of
+        if of is not None:
+            self._value = self._make(*of)
+            self._of = None  # what it was made of may go
         return self._value  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Callable[[T], T], tuple[T]]:
