@@ -129,6 +129,24 @@ class LoanTest(SimulatorTest):
         self.assertIs(state.status, InvocationStatus.TIMEOUT)
         self.assertEqual(self.runtime.respond(self.runtime.event().id).status, 400)
 
+    def test_the_same_in_the_middle_of_its_answer(self) -> None:
+        simulator = self.begin(invocation_timeout=0.2, shutdown_timeout=0.1)
+        answer = self.invoke(simulator)
+        streaming = {"Lambda-Runtime-Function-Response-Mode": "streaming"}
+        path = response_path(self.runtime.event().id)
+        self.runtime.send_head("POST", path, {**streaming, "Transfer-Encoding": "chunked"})
+        self.runtime.send_chunk(b"half")
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.TIMEOUT)
+
+    def test_a_runtime_that_talks_and_talks_is_left_to_its_own_thread(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator, timeout=0.1)
+        event = self.runtime.event()
+        while not answer.done():
+            self.assertEqual(self.runtime.request("GET", "/2018-06-01/ping").status, 200)
+        self.assertIsInstance(answer.exception(), WaitTimeout)
+        self.assertEqual(self.runtime.respond(event.id).status, 202)
+
     def test_an_answer_may_come_on_another_connection(self) -> None:
         simulator = self.begin()
         answer = self.invoke(simulator)

@@ -183,7 +183,7 @@ class Connection:
 
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
-        What does not come whole is left to it, if whoever attends has a deadline.
+        What does not come whole is left to it: what is waited for may be over before.
 
         :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
@@ -195,9 +195,8 @@ class Connection:
         try:
             while True:
                 until = deadline()
-                # Who has no deadline waits for an invocation whose own time ends it.
-                is_whole = self._incoming.has_more if until.at is None else self._is_whole()
-                if is_whole is None:
+                is_whole = self._is_whole()
+                if is_whole is None or until.remaining() == 0.0:
                     return
                 if is_whole:
                     self._is_finished = not self._exchange()
@@ -206,7 +205,7 @@ class Connection:
                 elif bell.wait(until, is_over):
                     if not self._incoming.take_in():
                         return
-                elif is_over() or until.remaining() == 0.0:
+                elif is_over():
                     return
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)

@@ -55,11 +55,6 @@ class Incoming:
         self.at = 0
         self._seconds: float | None = None
 
-    @property
-    def has_more(self) -> bool:
-        """Whether something was received that is not used yet."""
-        return self.at < len(self.data)
-
     def take_in(self) -> bool:
         """Receive what is there already, for whoever reads next; False if the peer hung up."""
         try:
