@@ -181,7 +181,8 @@ class Machine:
         self._dispatch()
 
     def mark_initialized(self) -> None:
-        """End the init phase by hand, and with it registration; telemetry says nothing of it."""
+        """End the init phase by hand, and with it registration; one that did not begin does so
+        first. Telemetry says nothing of the end until the runtime asks for Next."""
         if self.life is Life.COLD and not self._is_ending:
             self._begin_init(FIRST)
         if self.life is not Life.STARTING:
