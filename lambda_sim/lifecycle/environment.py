@@ -7,13 +7,15 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Protocol, TypeVar, cast, runtime_checkable
+from typing import TypeVar, cast
 
 from lambda_sim.errors import InvocationNotFound, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.gauges import Gauges, NoGauges
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import Machine
+from lambda_sim.lifecycle.poller import Poller
 from lambda_sim.lifecycle.registry import (
     AnsweredElsewhere,
     Extension,
@@ -46,54 +48,6 @@ last digit stands for, a megabyte, takes a process about as long."""
 
 DEATH_GRACE = 1.0
 """Seconds after which who was killed for its memory has taken the runtime with it, or will not."""
-
-
-@runtime_checkable
-class Poller(Protocol):
-    """Whoever is parked in a Next, as the wire knows them."""
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the connection is known to be closed."""
-
-    def is_connected(self) -> bool:
-        """Look at the connection now."""
-
-    def has_left_unread(self) -> bool:
-        """Whether it closed before it had read all that was sent, as far as can be known."""
-
-    @property
-    def may_be_lent(self) -> bool:
-        """Whether another thread can attend to the connection while it waits."""
-
-    def ring(self) -> None:
-        """Wake who attends to it: what he waits for may be there. Never blocks."""
-
-
-class Gauges(Protocol):
-    """What is known of the environment's processes without asking them."""
-
-    def drain(self, *, flush: bool) -> None:
-        """Hand over every line that was written until now."""
-
-    def peak_memory_bytes(self) -> int | None:
-        """The most memory they used together; None when it can't be measured."""
-
-    def enforce_memory(self) -> bool:
-        """Whether one of them is being killed for using more than there is."""
-
-
-class NoGauges:
-    """An environment without processes of its own."""
-
-    def drain(self, *, flush: bool) -> None:
-        pass
-
-    def peak_memory_bytes(self) -> int | None:
-        return None
-
-    def enforce_memory(self) -> bool:
-        return False
 
 
 class ExecutionEnvironment:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lambda_sim.errors import ShuttingDown, WireError
-from lambda_sim.lifecycle.environment import Poller
+from lambda_sim.lifecycle.poller import Poller
 from lambda_sim.lifecycle.registry import AnsweredElsewhere, PollerGone
 from lambda_sim.wire import bodies, rendering
 from lambda_sim.wire.answers import Lines

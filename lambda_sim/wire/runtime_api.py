@@ -12,9 +12,10 @@ from typing import cast
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import failures
-from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment, Poller
+from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
+from lambda_sim.lifecycle.poller import Poller
 from lambda_sim.lifecycle.registry import PollerGone
 from lambda_sim.model import protocol
 from lambda_sim.model.config import SimulatorConfig

@@ -6,7 +6,8 @@ import unittest
 from unittest import mock
 
 from lambda_sim.errors import ShuttingDown
-from lambda_sim.lifecycle.environment import ExecutionEnvironment, NoGauges
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.gauges import NoGauges
 from lambda_sim.lifecycle.ledger import Stage
 from lambda_sim.lifecycle.machine import Life
 from lambda_sim.lifecycle.registry import PollerGone

@@ -1,0 +1,27 @@
+"""Whoever is parked in a Next, as the wire knows them."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Poller(Protocol):
+    """Whoever is parked in a Next, as the wire knows them."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is known to be closed."""
+
+    def is_connected(self) -> bool:
+        """Look at the connection now."""
+
+    def has_left_unread(self) -> bool:
+        """Whether it closed before it had read all that was sent, as far as can be known."""
+
+    @property
+    def may_be_lent(self) -> bool:
+        """Whether another thread can attend to the connection while it waits."""
+
+    def ring(self) -> None:
+        """Wake who attends to it: what he waits for may be there. Never blocks."""
