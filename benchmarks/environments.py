@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks import rie
-from benchmarks.client import Caller
+from benchmarks.client import Caller, free_port, wait_until_listening
 from lambda_sim import Invocation, ProcessConfig, ProcessRole, Simulator
-from lambda_sim.wire.application import Application
-from lambda_sim.wire.invoke_api import InvokeApi
-from lambda_sim.wire.server import WireServer
 
 ROOT = Path(__file__).resolve().parent.parent
 MINIMAL = [sys.executable, "-S", str(ROOT / "benchmarks" / "runtime.py"), "handler"]
@@ -48,13 +46,25 @@ def in_process(command: list[str]) -> Iterator[Invoke]:
 
 @contextmanager
 def over_http(command: list[str]) -> Iterator[Invoke]:
-    with ExitStack() as undo:
-        ours = undo.enter_context(simulator(command))
-        front = WireServer(Application(InvokeApi(ours).routes()), name="invoke")
-        undo.enter_context(front)
-        caller = Caller(front.address[1])
-        undo.callback(caller.close)
-        yield caller.invoke
+    """The command, a process of its own as the emulator is one."""
+    port = free_port()
+    options = ["--port", str(port), "--timeout", str(TIMEOUT), "--env", f"PYTHONPATH={ROOT}"]
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "lambda_sim", "serve", *options, "--", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    try:
+        wait_until_listening(port)
+        caller = Caller(port)
+        try:
+            yield caller.invoke
+        finally:
+            caller.close()
+    finally:
+        serving.terminate()
+        serving.wait()
 
 
 @contextmanager

@@ -12,7 +12,16 @@ import attrs
 
 from lambda_sim.errors import ShuttingDown, WaitTimeout
 
-__all__ = ["NEVER", "SYSTEM_CLOCK", "Clock", "Deadline", "Monitor", "Topic", "Worker"]
+__all__ = [
+    "NEVER",
+    "SYSTEM_CLOCK",
+    "Clock",
+    "Deadline",
+    "Eagerness",
+    "Monitor",
+    "Topic",
+    "Worker",
+]
 
 T = TypeVar("T")
 
@@ -213,6 +222,38 @@ class Monitor:
             if not waiters.count:
                 self._spare = waiters
                 del self._waiters[topic]
+
+
+SPIN_SECONDS = 250e-6
+_spinning = threading.Lock()
+
+
+class Eagerness:
+    """Whether to look for something again and again for a moment, before sleeping until it comes.
+
+    An idle processor takes tens of microseconds to wake, more than many an answer takes to come.
+    It is worth it where the last wait of the kind was that short; so it never is for long where the
+    machine is busy, or has only one processor. One thread of the process does it at a time: half of
+    that time it holds the interpreter's lock.
+    """
+
+    def __init__(self) -> None:
+        self._pays = False
+
+    def wait(self, look: Callable[[], T | None], sleep: Callable[[], T]) -> T:
+        """What a look finds, or the sleep."""
+        began = time.monotonic()
+        found = None
+        if self._pays and _spinning.acquire(blocking=False):
+            try:
+                until = began + SPIN_SECONDS
+                while not (found := look()) and time.monotonic() < until:
+                    pass
+            finally:
+                _spinning.release()
+        found = found or sleep()
+        self._pays = time.monotonic() - began < SPIN_SECONDS
+        return found
 
 
 class Worker:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
-from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
+from lambda_sim.sync import NEVER, Deadline, Eagerness, Monitor, Worker
 from lambda_sim.testing import ManualClock
 
 PATIENCE = 20.0
@@ -149,6 +150,47 @@ class WorkerTest(unittest.TestCase):
 
     def test_one_that_never_started_has_ended(self) -> None:
         self.assertTrue(Worker("test", print).join())
+
+
+class EagernessTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.eagerness = Eagerness()
+        self.looks = 0
+
+    def look(self) -> str | None:
+        self.looks += 1
+        return None
+
+    def test_the_first_wait_of_a_kind_sleeps_at_once(self) -> None:
+        self.assertEqual(self.eagerness.wait(self.look, lambda: "slept"), "slept")
+        self.assertEqual(self.looks, 0)
+
+    def test_after_a_short_wait_it_looks_before_it_sleeps(self) -> None:
+        with mock.patch("lambda_sim.sync.SPIN_SECONDS", PATIENCE):
+            self.eagerness.wait(self.look, lambda: "slept")
+            found = self.eagerness.wait(lambda: "seen", lambda: self.fail("it slept"))
+        self.assertEqual(found, "seen")
+
+    def test_what_does_not_come_soon_is_slept_for_and_next_time_at_once(self) -> None:
+        with mock.patch("lambda_sim.sync.SPIN_SECONDS", PATIENCE):
+            self.eagerness.wait(self.look, lambda: "slept")
+        with mock.patch("lambda_sim.sync.SPIN_SECONDS", 0.0):
+            self.assertEqual(self.eagerness.wait(self.look, lambda: "slept"), "slept")
+            self.assertEqual(self.looks, 1)
+            self.eagerness.wait(self.look, lambda: "slept")
+        self.assertEqual(self.looks, 1)
+
+    def test_one_thread_looks_at_a_time(self) -> None:
+        other = Eagerness()
+        with mock.patch("lambda_sim.sync.SPIN_SECONDS", PATIENCE):
+            for one in (self.eagerness, other):
+                one.wait(self.look, lambda: "slept")
+
+            def meanwhile() -> str:
+                return other.wait(self.look, lambda: "slept")
+
+            self.assertEqual(self.eagerness.wait(meanwhile, lambda: "never"), "slept")
+        self.assertEqual(self.looks, 0)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
     host, port = options.runtime_interface_emulator_address or (options.host, options.port)
     with Bell() as bell, running(config) as simulator:
         app = Application(InvokeApi(simulator).routes())
-        with WireServer(app, name="invoke-api", host=host, port=port) as server:
+        with WireServer(app, name="invoke-api", host=host, port=port, is_eager=True) as server:
             _announce(*server.address)
             bell.wait()
             # First, so that nobody waits for an answer any more when the server closes.

@@ -22,6 +22,10 @@ ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C, kill and a terminal that goes away; not every system has them all."""
 
 
+GATHERED = 0.02
+"""Seconds that a line may wait for the next ones, to be printed with them."""
+
+
 @contextmanager
 def running(config: SimulatorConfig) -> Iterator[Simulator]:
     """A started simulator whose whole log goes to standard error. It ends gracefully, but at once
@@ -40,7 +44,7 @@ def running(config: SimulatorConfig) -> Iterator[Simulator]:
 
 
 def _print_log(simulator: Simulator) -> None:
-    for record in simulator.follow_logs():
+    for record in simulator.follow_logs(gathered=GATHERED):
         # A reader that went away is no reason to end.
         with suppress(OSError, ValueError):
             sys.stderr.write(record.message + "\n")

@@ -29,6 +29,8 @@ class Topic(Enum):
     ORDERS = auto()
     OUTGOING = auto()
     FLUSHED = auto()
+    PAUSE = auto()
+    """Nothing: for who waits only for time to pass."""
 
 
 class Order:

@@ -42,9 +42,9 @@ long finds runtimeDone and report recorded."""
 LEAVING_TIME = 1.0
 """Seconds in which a caller leaves a connection that he attends to, when all ends."""
 
-MEASURE_HOLDS = 0.0005
-"""Seconds for which memory that was measured is good enough for a report: filling as much as its
-last digit stands for, a megabyte, takes a process about as long."""
+MEASURE_HOLDS = 0.001
+"""Seconds for which memory that was measured is good enough for a report, which counts megabytes: a
+process fills a few of them in that time, if it does nothing else."""
 
 DEATH_GRACE = 1.0
 """Seconds after which who was killed for its memory has taken the runtime with it, or will not."""
@@ -451,6 +451,13 @@ class ExecutionEnvironment:
             # Also looked at now and then, as it may look at the world outside.
             with self._monitor as monitor:
                 monitor.wait_for_change(seen, deadline.earlier_of(Deadline.after(0.02)))
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, unless the environment closes."""
+        with self._monitor as monitor, suppress(WaitTimeout, ShuttingDown):
+            monitor.wait_until(
+                Topic.PAUSE, lambda: None, Deadline.after(seconds), what="a pause to end"
+            )
 
     def wait_until(
         self, topic: Topic, find: Callable[[Machine], T | None], deadline: Deadline, what: str

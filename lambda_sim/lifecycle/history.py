@@ -37,3 +37,7 @@ class History:
         # From the end, as those who follow it ask for the last few only.
         found = list(islice(reversed(self._facts), max(0, self._count - position)))
         return [written(entry) for entry in reversed(found)]
+
+    def read(self, position: int) -> tuple[list[Fact], int]:
+        """The facts from a position on, and the one to go on from."""
+        return self.since(position), self._count

@@ -94,8 +94,12 @@ class Invocation:
     request_id: RequestId = attrs.field(default=None, kw_only=True)
     invoked_function_arn: str = attrs.field(default=None, kw_only=True)
     trace_id: str = attrs.field(default=None, kw_only=True)
-    client_context: str | None = attrs.field(default=None, kw_only=True, converter=_json_text)
-    cognito_identity: str | None = attrs.field(default=None, kw_only=True, converter=_json_text)
+    client_context: str | None = attrs.field(
+        default=None, kw_only=True, converter=_json_text, repr=False
+    )
+    cognito_identity: str | None = attrs.field(
+        default=None, kw_only=True, converter=_json_text, repr=False
+    )
     tenant_id: str | None = attrs.field(default=None, kw_only=True)
     content_type: str = attrs.field(
         default=protocol.JSON_TYPE,

@@ -6,8 +6,9 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 
-from lambda_sim.sync import Deadline
+from lambda_sim.sync import Deadline, Eagerness
 
 CAN_RING = hasattr(os, "eventfd") and hasattr(select, "poll")
 """Whether the system has what it takes: Linux does."""
@@ -29,18 +30,18 @@ class Bell:
         if self._is_asleep:
             os.eventfd_write(self._bell, 1)
 
-    def wait(self, deadline: Deadline, is_over: Callable[[], bool]) -> bool:
+    def wait(self, deadline: Deadline, is_over: Callable[[], bool], eagerness: Eagerness) -> bool:
         """Sleep until there is something to receive, or the peer hung up; False when it rang or the
         deadline passed first.
 
         :param is_over: whether what it rings for was the case already.
+        :param eagerness: that of waits of this kind.
         """
         self._is_asleep = True  # before asking, so that what happens from here on rings
         try:
             if is_over():
                 return False
-            left = deadline.remaining()
-            ready = self._poll.poll(None if left is None else left * 1000)
+            ready = eagerness.wait(self._look, partial(self._sleep, deadline))
         finally:
             self._is_asleep = False
         if len(ready) == 1 and ready[0][0] == self._socket:  # nearly always
@@ -49,6 +50,13 @@ class Bell:
         if self._bell in heard:
             os.eventfd_read(self._bell)
         return self._socket in heard and self._bell not in heard
+
+    def _look(self) -> list[tuple[int, int]]:
+        return self._poll.poll(0)
+
+    def _sleep(self, deadline: Deadline) -> list[tuple[int, int]]:
+        left = deadline.remaining()
+        return self._poll.poll(None if left is None else left * 1000)
 
     def close(self) -> None:
         """Nobody waits, and nobody rings any more."""

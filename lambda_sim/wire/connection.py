@@ -9,10 +9,11 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from lambda_sim.errors import LambdaSimError
-from lambda_sim.sync import Deadline
+from lambda_sim.sync import Deadline, Eagerness
 from lambda_sim.wire.answers import Answer, DateLine, Lines, SendFailed
 from lambda_sim.wire.bell import CAN_RING, Bell
 from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
@@ -71,6 +72,7 @@ class Connection:
         environ: dict[str, Any],
         date_line: DateLine,
         request_timeout: float,
+        is_eager: bool = False,
         refuses_strangers: bool,
     ) -> None:
         self.is_gone = False
@@ -89,7 +91,7 @@ class Connection:
         self._date_line = date_line
         self._request_timeout = request_timeout
         self._refuses_strangers = refuses_strangers
-        self._incoming = Incoming(sock)
+        self._incoming = Incoming(sock, Eagerness() if is_eager else None)
         self._seen: dict[bytes, Headers] = {}
         self._environ = environ | {
             "REMOTE_ADDR": peer[0],
@@ -103,6 +105,8 @@ class Connection:
         """Whether nothing more is answered, though it was not the own thread who found out."""
         self._is_attended = False
         self._bell: Bell | None = None
+        # For what comes first and what comes then: an answer may take long, Next does not.
+        self._eagerness = (Eagerness(), Eagerness())
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
@@ -192,6 +196,8 @@ class Connection:
         bell = self._bell
         if bell is None:
             bell = self._bell = Bell(self.socket)
+        first, then = self._eagerness
+        eagerness = chain((first,), repeat(then))
         try:
             while True:
                 until = deadline()
@@ -202,7 +208,7 @@ class Connection:
                     self._is_finished = not self._exchange()
                     if self._is_finished or is_over():
                         return
-                elif bell.wait(until, is_over):
+                elif bell.wait(until, is_over, next(eagerness)):
                     if not self._incoming.take_in():
                         return
                 elif is_over():

@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 
-from lambda_sim.sync import Deadline
+from lambda_sim.sync import Deadline, Eagerness
 
 MAX_HEAD = 1024 * 1024 + 64 * 1024
 """Bytes of request line and headers, and of a chunked body's trailers: Lambda's runtimes send an
@@ -47,9 +47,13 @@ class Incoming:
     One thread reads. ``data[at:]`` is what was received and not used yet.
     """
 
-    __slots__ = ("_seconds", "at", "data", "socket")
+    __slots__ = ("_eagerness", "_seconds", "at", "data", "socket")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, eagerness: Eagerness | None = None) -> None:
+        """
+        :param eagerness: that of waits for a request; by default there is none.
+        """
+        self._eagerness = eagerness
         self.socket = sock
         self.data = b""
         self.at = 0
@@ -85,7 +89,7 @@ class Incoming:
                 self.data = b""
                 if self._seconds is not None:
                     self.wait_at_most(None)
-                data = self.socket.recv(RECEIVE)
+                data = self._begin()
                 if not data:
                     return b""
             if not data.startswith(b"\r\n"):
@@ -100,6 +104,18 @@ class Incoming:
         self.data = data
         self.at = end + 4
         return data[:end] if end > 0 else b""
+
+    def _begin(self) -> bytes:
+        """Sleep until a request begins; b"" when none will."""
+        if self._eagerness is None:
+            return self.socket.recv(RECEIVE)
+        return self._eagerness.wait(self._look, lambda: self.socket.recv(RECEIVE))
+
+    def _look(self) -> bytes | None:
+        try:
+            return self.socket.recv(RECEIVE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
 
     def _whole_head(self, begun: bytes, timeout: float) -> bytes:
         """Receive until the blank line is there; b"" if the peer went away before."""

@@ -55,6 +55,7 @@ class WireServer:
         on_hangup: Callable[[Connection], None] | None = None,
         request_timeout: float = 10.0,
         backlog: int = 1024,
+        is_eager: bool = False,
     ) -> None:
         """
         :param name: what the threads are called by.
@@ -62,6 +63,8 @@ class WireServer:
         :param request_timeout: seconds for a request's head to come whole, for each pause within
             its body, and for a client that does not take its answer. Parked applications and
             idle connections may take for ever.
+        :param is_eager: whether requests mostly follow each other closely, so that it pays to look
+            for the next a moment longer before sleeping.
         """
         self._app = app
         self._date_line = DateLine()
@@ -73,6 +76,7 @@ class WireServer:
         self._on_hangup = on_hangup
         self._request_timeout = request_timeout
         self._backlog = backlog
+        self._is_eager = is_eager
         self._numbers = count(1)
         self._address: tuple[str, int] | None = None
         self._monitor = Monitor()
@@ -243,6 +247,7 @@ class WireServer:
                 environ=self._environ,
                 date_line=self._date_line,
                 request_timeout=self._request_timeout,
+                is_eager=self._is_eager,
                 refuses_strangers=self._is_private,
             )
         except OSError:
