@@ -356,9 +356,9 @@ class Simulator:
         deadline = self._patience(invocation, timeout)
         record, lent = self._environment.enqueue_and_borrow(invocation)
         if lent is not None:
-            self._runtime_api.hand_over(record, lent, deadline)
-            if record.is_complete:  # and what follows soon was waited for
-                return self._state(record)
+            state = self._runtime_api.hand_over(record, lent, deadline, self._state)
+            if state is not None:  # and what follows soon was waited for
+                return state
         return self._complete(record, deadline, timeout)
 
     def invoke_stream(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import TypeVar, cast
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import failures
@@ -26,6 +27,8 @@ from lambda_sim.wire.answers import Lines, SendFailed
 from lambda_sim.wire.application import Call, Route
 from lambda_sim.wire.connection import Connection
 from lambda_sim.wire.rendering import Answer, header_text
+
+T = TypeVar("T")
 
 INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
 ERROR_TYPE = "HTTP_LAMBDA_RUNTIME_FUNCTION_ERROR_TYPE"
@@ -80,21 +83,27 @@ class RuntimeApi:
             lambda: self._environment.give_back(record, poller),
         )
 
-    def hand_over(self, record: Record, lent: Poller, deadline: Deadline) -> None:
+    def hand_over(
+        self, record: Record, lent: Poller, deadline: Deadline, then: Callable[[Record], T]
+    ) -> T | None:
         """Give an invocation to the runtime on its caller's thread, and attend to the runtime's
         connection until it asks for the next one, or there is nothing to wait for.
 
         :param lent: what the environment lent for it; it has it back afterwards.
         :param deadline: how long the caller waits.
+        :param then: what to make of the answer; done while the runtime is on its way back to Next.
+        :returns: what it made; None if there is no answer, or it came some other way.
         """
         environment = self._environment
         connection = cast(Connection, lent)  # nobody else may be lent
         grace: Deadline | None = None
+        made: T | None = None
 
         def until() -> Deadline:
-            nonlocal grace
+            nonlocal grace, made
             if record.is_complete and grace is None:
                 grace = Deadline.after(ANSWER_GRACE)
+                made = then(record)
             return grace or deadline
 
         def is_over() -> bool:
@@ -109,6 +118,7 @@ class RuntimeApi:
             environment.give_back(record, connection)
         finally:
             environment.take_back(record, connection)
+        return made
 
     def response(self, call: Call) -> Answer:
         record = self._begin(call, Stage.RESPONDING)
