@@ -5,7 +5,6 @@ AWS: *Activating and managing Lambda SnapStart*; *Container credential provider*
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -35,6 +34,8 @@ class CredentialsApi:
         return [Route("GET", protocol.CREDENTIALS_API, self.get)]
 
     def get(self, call: Call) -> Answer:
+        import hmac  # noqa: PLC0415 - it brings OpenSSL, and only snapshots need it
+
         given = call.header("HTTP_AUTHORIZATION") or ""
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             told = b"cannot get credentials for the provided token\n"

@@ -178,7 +178,7 @@ class TestInit(MainTestCase):
     def test_the_stack_trace_of_an_init_error_has_no_frames_of_ours(self) -> None:
         self.play("raises_at_import.handler", ACCEPTED)
         stack_trace = json.loads(self.server.next_request().body)["stackTrace"]
-        self.assertNotIn("lambda_sim", "".join(stack_trace))
+        self.assertNotIn(str(Path("lambda_sim", "handler")), "".join(stack_trace))
         self.assertIn("raises_at_import.py", stack_trace[-1])
 
     def test_an_init_error_that_is_refused_is_told_in_one_line(self) -> None:
