@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -137,6 +136,8 @@ def find_program(word: str, search_path: str, cwd: str | None) -> str:
 
     :raises BinaryNotFound: there is none, or none that may be executed.
     """
+    import shutil  # noqa: PLC0415 - it brings four ways to compress
+
     base = os.path.abspath(cwd or os.curdir)
     if os.path.dirname(word):
         path = os.path.join(base, word)
