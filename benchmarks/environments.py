@@ -30,8 +30,9 @@ def runtime_of(command: list[str]) -> ProcessConfig:
 
 def simulator(command: list[str] | None = None, **settings: Any) -> Simulator:
     """One of ours around a runtime, by default the minimal one."""
-    runtime = runtime_of(MINIMAL if command is None else command)
-    return Simulator(runtime=runtime, invocation_timeout=TIMEOUT, **settings)
+    command = MINIMAL if command is None else command
+    own = {"runtime": runtime_of(command), "handler": command[-1]}
+    return Simulator(**own, invocation_timeout=TIMEOUT, **settings)
 
 
 def invoking(simulator: Simulator) -> Invoke:
@@ -48,7 +49,8 @@ def in_process(command: list[str]) -> Iterator[Invoke]:
 def over_http(command: list[str]) -> Iterator[Invoke]:
     """The command, a process of its own as the emulator is one."""
     port = free_port()
-    options = ["--port", str(port), "--timeout", str(TIMEOUT), "--env", f"PYTHONPATH={ROOT}"]
+    options = ["--port", str(port), "--timeout", str(TIMEOUT), "--handler", command[-1]]
+    options += ["--env", f"PYTHONPATH={ROOT}"]
     serving = subprocess.Popen(
         [sys.executable, "-m", "lambda_sim", "serve", *options, "--", *command],
         stdout=subprocess.DEVNULL,
@@ -69,7 +71,8 @@ def over_http(command: list[str]) -> Iterator[Invoke]:
 
 @contextmanager
 def emulator(command: list[str]) -> Iterator[Invoke]:
-    variables = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    # The emulator is used in images that say where functions are.
+    variables = {"PYTHONPATH": str(ROOT), "LAMBDA_TASK_ROOT": os.getcwd()}
     with rie.running(command, variables) as port:
         caller = Caller(port)
         try:

@@ -636,8 +636,10 @@ class Simulator:
         return [schema.event_of(fact, self.config) for fact in facts]
 
     def _patience(self, invocation: Invocation, timeout: float | None) -> Deadline:
-        if timeout is not None or self.config.rules.enforces_timeouts:
+        if timeout is not None:
             return Deadline.after(timeout)
+        if self.config.rules.enforces_timeouts:
+            return NEVER
         own = invocation.timeout or self.config.invocation_timeout
         return Deadline.after(self.config.init_timeout + own)
 
