@@ -405,7 +405,7 @@ class ExecutionEnvironment:
         then telemetry of an invocation without extensions is complete, a caller is woken once and
         not twice, and what he calls next finds the runtime waiting.
         """
-        if record.is_settled:  # which stays so
+        if record.is_settled:  # there is nothing to wait for, whatever comes after
             return
         with self:
             while True:
