@@ -49,8 +49,10 @@ class Sandbox(Protocol):
         *,
         generation: int,
         has_log_frames: bool,
+        has_log_door: bool,
     ) -> Child:
-        """Start a process; a runtime may be given a descriptor for framed log events."""
+        """Start a process; a runtime may be given a descriptor for framed log events, or a socket
+        where its workers get log streams."""
 
     def live(self, role: ProcessRole | None = None) -> Sequence[Child]:
         """The processes that run."""
@@ -124,8 +126,8 @@ class Conductor:
                 config,
                 variables,
                 generation=generation,
-                # The workers of a managed instance would each need their own.
-                has_log_frames=not self._config.is_managed,
+                has_log_frames=self._config.workers is None,
+                has_log_door=self._config.workers is not None,
             )
         except BaseException:
             with self._environment as machine:

@@ -282,6 +282,17 @@ class SimulatorConfig:
         """Whether it is an environment of a managed instance."""
         return self.initialization_type == "lambda-managed-instances"
 
+    @property
+    def workers(self) -> int | None:
+        """How many workers a runtime is told to have; None where it is told nothing of them.
+
+        As many as there are threads that ask, where the rules set no limit.
+        """
+        limit = self.rules.max_concurrency
+        if self.is_managed:
+            return limit or protocol.MANAGED_CONCURRENCY
+        return None if limit == 1 else limit
+
     def _new_log_stream(self) -> str:
         today = datetime.now(UTC).strftime("%Y/%m/%d")
         return f"{today}/[{self.function_version}]{os.urandom(16).hex()}"

@@ -130,10 +130,8 @@ def runtime_variables(
         variables["AWS_ACCESS_KEY_ID"] = CREDENTIALS.access_key_id
         variables["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS.secret_access_key
         variables["AWS_SESSION_TOKEN"] = CREDENTIALS.session_token
-    limit = config.rules.max_concurrency
-    if config.is_managed or (limit is not None and limit > 1):
-        # As many as there are threads that ask, where the rules set no limit.
-        variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(limit or protocol.MANAGED_CONCURRENCY)
+    if config.workers is not None:
+        variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(config.workers)
     if config.handler is not None:
         variables["_HANDLER"] = config.handler
     if config.log_format == "JSON":

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Protocol
 
+import attrs
+
 from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.door import LogDoor, OnStream
 from lambda_sim.process.frames import FrameCutter
 from lambda_sim.process.lines import LineCutter
 from lambda_sim.sync import Monitor, Worker
@@ -181,6 +184,28 @@ class Pipe:
             raise failure
 
 
+@attrs.frozen(eq=False)
+class Doorway:
+    """A child's door, and what becomes of those who come in."""
+
+    child: ManagedProcess
+    door: LogDoor
+    on_stream: OnStream
+
+    @property
+    def fd(self) -> int:
+        return self.door.fd
+
+    def read(self) -> bool:
+        """Let in who stands there; whether anybody may ever come."""
+        return self.door.admit(self.on_stream)
+
+    def finish(self) -> None:
+        """Let in who stands there, and nobody more."""
+        self.door.admit(self.on_stream)
+        self.door.close()
+
+
 class Output:
     """The one worker that listens to all children of a sandbox. Any thread may call.
 
@@ -196,8 +221,9 @@ class Output:
             os.set_blocking(self._bell, False)
         self._worker = Worker("output", self._run)
         self._monitor = Monitor()
-        # Guarded by _monitor; the tuple is replaced, never changed, so reading it needs no lock:
+        # Guarded by _monitor; the tuples are replaced, never changed, so reading one needs no lock:
         self._pipes: tuple[Pipe, ...] = ()
+        self._doors: tuple[Doorway, ...] = ()
         self._is_closed = False
 
     def start(self) -> None:
@@ -210,40 +236,43 @@ class Output:
         *,
         copy: bool,
         has_frames: bool = False,
+        door: LogDoor | None = None,
     ) -> None:
         """Listen to a new child's stdout and stderr.
 
         :param copy: its lines go to our own streams, too.
         :param has_frames: log frames come between the lines of its stdout.
+        :param door: whoever connects there is heard as its stdout. It is closed with the child.
         """
-        pipes = tuple(
-            Pipe(
-                child,
-                file,
-                copy_to=name if copy else None,
-                on_line=self._on_line,
-                cutter=cutter,
-                ears=self._ears,
-            )
-            for name, file, cutter in zip(
-                ("stdout", "stderr"),
-                files,
-                (FrameCutter() if has_frames else LineCutter(), LineCutter()),
-                strict=True,
-            )
-            if file is not None
+        cutters = (FrameCutter() if has_frames else LineCutter(), LineCutter())
+        for name, file, cutter in zip(("stdout", "stderr"), files, cutters, strict=True):
+            if file is not None:
+                self._hear(child, file, cutter, name if copy else None)
+        if door is not None:
+            copy_to = "stdout" if copy else None
+            way = Doorway(child, door, lambda file: self._hear(child, file, LineCutter(), copy_to))
+            with self._monitor:
+                self._doors += (way,)
+            self._ring()
+
+    def _hear(
+        self, child: ManagedProcess, file: IO[bytes], cutter: Cutter, copy_to: str | None
+    ) -> None:
+        pipe = Pipe(
+            child, file, copy_to=copy_to, on_line=self._on_line, cutter=cutter, ears=self._ears
         )
         with self._monitor:
-            self._pipes += pipes
-        if pipes:
-            self._ring()
+            self._pipes += (pipe,)
+        self._ring()
 
     def drain(self, *, flush: bool = False) -> None:
         """Hand over all that children have written so far.
 
-        With nothing written this costs one system call and no lock. Not to be called under a lock
-        that ``on_line`` takes.
+        With nothing written this costs one system call and no lock, and one of each for a door.
+        Not to be called under a lock that ``on_line`` takes.
         """
+        for way in self._doors:
+            way.read()
         pipes = self._pipes
         if not pipes:
             return
@@ -254,12 +283,15 @@ class Output:
 
     def finish(self, child: ManagedProcess) -> None:
         """Hand over the last of a child that ended, and close its pipes."""
+        ways = [way for way in self._doors if way.child is child]
+        for way in ways:
+            way.finish()
         pipes = [pipe for pipe in self._pipes if pipe.child is child]
         try:
             for pipe in pipes:
                 pipe.finish()
         finally:
-            self._forget(pipes)
+            self._forget(*ways, *pipes)
             if pipes:
                 self._ring()  # a worker that still listens to a pipe keeps it open
 
@@ -269,6 +301,8 @@ class Output:
             self._is_closed = True
         self._ring()
         if self._worker.join(JOIN_TIME):  # else stuck in somebody's code, with its lock held
+            for way in self._doors:
+                way.finish()
             for pipe in self._pipes:
                 pipe.finish()
             os.close(self._ear)
@@ -280,25 +314,27 @@ class Output:
             with self._monitor:
                 if self._is_closed:
                     return
-                pipes = {pipe.fd: pipe for pipe in self._pipes}
-            for fd, _ in _poll((self._ear, *pipes)).poll():
+                sources: dict[int, Pipe | Doorway] = {pipe.fd: pipe for pipe in self._pipes}
+                sources |= {way.fd: way for way in self._doors}
+            for fd, _ in _poll((self._ear, *sources)).poll():
                 if fd == self._ear:
                     os.read(fd, CHUNK)
                 else:
-                    self._read(pipes[fd])
+                    self._read(sources[fd])
 
-    def _read(self, pipe: Pipe) -> None:
+    def _read(self, source: Pipe | Doorway) -> None:
         try:
-            if pipe.read():
+            if source.read():
                 return
         except Exception as error:  # one bad line must not leave all children unheard
             self.failure = self.failure or error
             return
-        self._forget([pipe])
+        self._forget(source)
 
-    def _forget(self, pipes: list[Pipe]) -> None:
+    def _forget(self, *gone: Pipe | Doorway) -> None:
         with self._monitor:
-            self._pipes = tuple(pipe for pipe in self._pipes if pipe not in pipes)
+            self._pipes = tuple(pipe for pipe in self._pipes if pipe not in gone)
+            self._doors = tuple(way for way in self._doors if way not in gone)
 
     def _ring(self) -> None:
         with suppress(BlockingIOError):  # it rings already

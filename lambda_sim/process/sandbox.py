@@ -15,6 +15,7 @@ from lambda_sim.model.identifiers import new_id
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import tree
 from lambda_sim.process.child import ManagedProcess
+from lambda_sim.process.door import CAN_OPEN, LOG_FD_PROVIDER, LogDoor
 from lambda_sim.process.frames import LOG_FD
 from lambda_sim.process.freezer import Freezer
 from lambda_sim.process.group import ProcessGroup
@@ -162,6 +163,7 @@ class LocalSandbox:
         *,
         generation: int = 0,
         has_log_frames: bool = False,
+        has_log_door: bool = False,
     ) -> ManagedProcess:
         """Start a process.
 
@@ -169,6 +171,8 @@ class LocalSandbox:
         :param generation: which start of the environment it belongs to; only kept with it.
         :param has_log_frames: a runtime is told of a descriptor for log frames, each of which is
             handed over as one line. Whoever set the variable for it already keeps their value.
+        :param has_log_door: a runtime is told of a socket at which its workers have log streams of
+            their own, with the same right.
         :raises BinaryNotFound: the command names no executable file.
         :raises SpawnFailed: the system refused to start it.
         :raises ShuttingDown: the sandbox is closed.
@@ -179,7 +183,13 @@ class LocalSandbox:
         environment = marked(child_environment(variables, config), mark)
         is_runtime = config.role is ProcessRole.RUNTIME
         has_frames = has_log_frames and is_runtime and CAN_HEAR and LOG_FD not in environment
+        has_door = has_log_door and is_runtime and CAN_OPEN and LOG_FD_PROVIDER not in environment
         with self._place() as staff, ExitStack() as undo:
+            door = None
+            if has_door:
+                door = _new_door()
+                undo.callback(door.close)
+                environment[LOG_FD_PROVIDER] = door.path
             popen = launch(config, environment, is_heard=CAN_HEAR, has_log_frames=has_frames)
             staff.watch(popen.pid)
             group = ProcessGroup(popen, mark)
@@ -194,6 +204,7 @@ class LocalSandbox:
                 (popen.stdout, popen.stderr),
                 copy=config.inherit_stdio,
                 has_frames=has_frames,
+                door=door,
             )
             undo.callback(staff.output.finish, child)
             watcher = Worker(f"exit-{popen.pid}", lambda: self._watch(child, group, staff))
@@ -410,6 +421,13 @@ class LocalSandbox:
         with self._monitor as monitor:
             self._is_closed = True
             monitor.changed(CLOSED)
+
+
+def _new_door() -> LogDoor:
+    try:
+        return LogDoor()
+    except OSError as error:
+        raise SpawnFailed(f"could not open a socket for the logs of workers: {error}") from error
 
 
 def _replaces(new: ManagedProcess, old: ManagedProcess) -> bool:

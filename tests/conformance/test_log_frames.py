@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,12 +16,21 @@ from tests.conformance.case import ConformanceTest
 from tests.raw import PATIENCE
 from tests.support import PROGRAMS, handler_runtime
 
+MANAGED = "lambda-managed-instances"
 VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
+PROVIDER = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 TRACEBACK = (
     r"^\[ERROR\] ValueError: as asked\nTraceback \(most recent call last\):\n"
     r"\u00a0\u00a0File \".*functions\.py\", line \d+, in trouble\n"
     r"\u00a0\u00a0\u00a0\u00a0raise ValueError\(\"as asked\"\)$"
 )
+
+
+def awslambdaric(handler: str) -> ProcessConfig:
+    if importlib.util.find_spec("awslambdaric") is None:
+        raise unittest.SkipTest("awslambdaric is not installed")
+    command = [sys.executable, "-m", "awslambdaric", handler]
+    return ProcessConfig(command, ProcessRole.RUNTIME, cwd=PROGRAMS, inherit_stdio=False)
 
 
 class LogFrameTest(ConformanceTest):
@@ -39,11 +50,7 @@ class LogFrameTest(ConformanceTest):
         self.assert_one_event(self.printed_by(handler_runtime("functions.trouble")))
 
     def test_log_12_a_traceback_of_awslambdaric_is_one_event(self) -> None:
-        if importlib.util.find_spec("awslambdaric") is None:
-            self.skipTest("awslambdaric is not installed")
-        command = [sys.executable, "-m", "awslambdaric", "functions.trouble"]
-        runtime = ProcessConfig(command, ProcessRole.RUNTIME, cwd=PROGRAMS, inherit_stdio=False)
-        self.assert_one_event(self.printed_by(runtime))
+        self.assert_one_event(self.printed_by(awslambdaric("functions.trouble")))
 
     def test_fs_04_telemetry_has_the_event_as_it_was_written(self) -> None:
         self.printed_by(handler_runtime("functions.trouble"))
@@ -62,10 +69,37 @@ class LogFrameTest(ConformanceTest):
 
     def test_fs_04_managed_instances_have_no_such_descriptor(self) -> None:
         runtime = handler_runtime("functions.trouble")
-        kind = "lambda-managed-instances"
-        self.simulate(initialization_type=kind, log_format="Text", runtime=runtime)
+        self.simulate(initialization_type=MANAGED, log_format="Text", runtime=runtime)
         self.simulator.invoke({"kind": "raise"}, timeout=PATIENCE)
         self.assertIn("Traceback (most recent call last):", self.printed())
+
+    def test_env_managed_instances_have_a_socket_instead(self) -> None:
+        self.simulate(initialization_type=MANAGED)
+        for role in ProcessRole:
+            process = self.simulator.spawn_process(["sleep", "600"], role)
+            given = psutil.Process(process.pid).environ()
+            self.assertNotIn(VARIABLE, given)
+            if role is ProcessRole.RUNTIME:
+                self.assertTrue(Path(given[PROVIDER]).is_socket())
+            else:
+                self.assertNotIn(PROVIDER, given)
+
+    def test_env_workers_of_awslambdaric_print_whole_lines_before_they_answer(self) -> None:
+        self.simulate(
+            initialization_type=MANAGED,
+            max_concurrency=4,
+            log_format="Text",
+            runtime=awslambdaric("functions.chatter"),
+        )
+
+        def chatter(name: str) -> list[str]:
+            self.simulator.invoke({"name": name, "lines": 30}, timeout=PATIENCE)
+            return [line for line in self.printed() if line.startswith(f"{name} ")]
+
+        names = [f"Ada{number}" for number in range(20)]
+        with ThreadPoolExecutor(4) as callers:
+            found = dict(zip(names, callers.map(chatter, names), strict=True))
+        self.assertEqual({n: [f"{n} says {i}" for i in range(30)] for n in names}, found)
 
 
 if __name__ == "__main__":

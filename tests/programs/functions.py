@@ -48,3 +48,9 @@ def mirror(event, context):
 
 def surroundings(event, context):
     return dict(os.environ)
+
+
+def chatter(event, context):
+    """Many lines, each of which Python writes in two pieces."""
+    for number in range(event["lines"]):
+        print(event["name"], "says", number)
