@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 TESTS ?= discover -s tests -t .
 CHAOS ?= 10
 RUNS ?= 20
+JOBS ?= 1
 ROOMS ?=
 SEED ?= $(shell date +%s)
 
@@ -44,9 +45,9 @@ rie: $(VENV)/.installed
 chaos: $(VENV)/.test
 	LAMBDA_SIM_CHAOS=$(CHAOS) LAMBDA_SIM_SEED=$(SEED) $(BIN)/python -W error -m unittest tests.reliability.test_chaos
 
-# Each room many times, with threads that switch as often as may be, and under faulthandler's watch.
+# The suite many times, with threads that switch as often as may be, and under faulthandler's watch.
 races: $(VENV)/.test
-	$(BIN)/python -m tests.races --runs $(RUNS) $(ROOMS)
+	$(BIN)/python -m tests.races --runs $(RUNS) --jobs $(JOBS) $(ROOMS)
 
 # Programs around real clients of other languages, into .cache: the suite runs those that are there.
 interop: $(VENV)/.test

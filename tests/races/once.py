@@ -1,4 +1,4 @@
-"""The tests of some rooms, once, in this process. ``python -m tests.races.once 1e-6 120 wire``"""
+"""The suite or some of its rooms, once, in this process. ``python -m tests.races.once 1e-6 120``"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
     WatchedResult.limit = float(limit)
     loader, tests = unittest.TestLoader(), ROOT / "tests"
     suite = unittest.TestSuite(
-        loader.discover(str(tests / room), top_level_dir=str(ROOT)) for room in rooms
+        loader.discover(str(tests / room), top_level_dir=str(ROOT)) for room in rooms or [""]
     )
     runner = unittest.TextTestRunner(verbosity=0, resultclass=WatchedResult)
     return 0 if runner.run(suite).wasSuccessful() else 1
