@@ -5,8 +5,9 @@ from __future__ import annotations
 import faulthandler
 import sys
 import unittest
+from pathlib import Path
 
-from tests.support import ROOT
+ROOT = Path(__file__).parents[2]
 
 
 class WatchedResult(unittest.TextTestResult):
@@ -25,7 +26,7 @@ class WatchedResult(unittest.TextTestResult):
 
 def main() -> int:
     interval, limit, *rooms = sys.argv[1:]
-    sys.setswitchinterval(float(interval))
+    sys.setswitchinterval(float(interval))  # before tests are imported, which do so to children
     WatchedResult.limit = float(limit)
     loader, tests = unittest.TestLoader(), ROOT / "tests"
     suite = unittest.TestSuite(
