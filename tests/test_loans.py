@@ -3,6 +3,7 @@ happens meanwhile."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.wire.bell import CAN_RING
 from tests.raw import RawRuntime, response_path
 from tests.support import PATIENCE, SimulatorTest
+
+EXTENSION = "/2020-01-01/extension"
+EVENT_NEXT = f"{EXTENSION}/event/next"
 
 
 class Rung(BaseException):
@@ -164,6 +168,42 @@ class LoanTest(SimulatorTest):
         self.runtime.respond(self.runtime.event().id, b"done")
         self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
         self.assert_it_goes_on(simulator)
+
+    def test_what_an_extension_asks_on_the_runtime_s_connection_holds_nobody_up(self) -> None:
+        """As an internal one may, whose client shares connections with the runtime's."""
+        simulator = self.start()
+        self.runtime = self.runtime_of(simulator)
+        extension = self.runtime_of(simulator)
+        identifier = self.register(extension, "INVOKE")
+        for is_answered in (False, True):
+            with self.subTest(is_answered=is_answered):
+                extension.send_head("GET", EVENT_NEXT, identifier)
+                self.runtime.ask()
+                simulator.wait_for_parked(2, PATIENCE)
+                answer = self.invoke(simulator)
+                event = self.runtime.event()
+                self.assertEqual(extension.read_answer().status, 200)
+                if is_answered:
+                    self.runtime.respond(event.id)
+                self.runtime.send_head("GET", EVENT_NEXT, identifier)
+                if not is_answered:
+                    self.assertEqual(extension.respond(event.id).status, 202)
+                extension.ask()
+                self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+                simulator.wait_for_parked(2, PATIENCE)
+                self.assertEqual(simulator.invocation_states[-1].log_tail.count("REPORT"), 1)
+                # Each is handed what it asked for, where it asked.
+                answer = self.invoke(simulator)
+                self.assertIn(b"INVOKE", self.runtime.read_answer().body)
+                self.assertEqual(extension.respond(extension.event().id).status, 202)
+                self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+
+    def register(self, connection: RawRuntime, *events: str) -> dict[str, str]:
+        """An extension; what it names itself by from then on."""
+        name = {"Lambda-Extension-Name": "beside"}
+        body = json.dumps({"events": events}).encode()
+        answer = connection.request("POST", f"{EXTENSION}/register", name, body)
+        return {"Lambda-Extension-Identifier": answer["Lambda-Extension-Identifier"]}
 
     def test_a_second_answer_is_refused_as_ever(self) -> None:
         simulator = self.begin()

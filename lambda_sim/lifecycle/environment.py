@@ -20,6 +20,7 @@ from lambda_sim.lifecycle.registry import (
     AnsweredElsewhere,
     Extension,
     ExtensionStage,
+    NeedsOwnThread,
     Notice,
     PollerGone,
 )
@@ -117,6 +118,7 @@ class ExecutionEnvironment:
 
         :raises PollerGone: nobody waits for the answer any more.
         :raises AnsweredElsewhere: a caller attended to it, or does, on his own thread.
+        :raises NeedsOwnThread: a caller attends to the connection, and not for this.
         :raises InvalidStateTransition: the runtime may not ask now.
         :raises ShuttingDown: the environment closed.
         """
@@ -132,6 +134,8 @@ class ExecutionEnvironment:
         # Half a line is all there will be of it, unless another worker is still writing.
         self._hear(flush=self._machine.is_serial)
         with self as machine:
+            if poller.is_attended and machine.runtime.lent is not poller:
+                raise NeedsOwnThread
             if machine.serves(poller):
                 return self._take_next_locked(poller)
         self.measure()  # who serves was measured after its answer
@@ -202,9 +206,12 @@ class ExecutionEnvironment:
         """The runtime's restore/next: block until the snapshot is restored.
 
         :raises PollerGone: nobody waits for the answer any more.
+        :raises NeedsOwnThread: a caller attends to the connection.
         :raises InvalidStateTransition: the runtime may not ask now.
         :raises ShuttingDown: the environment closed.
         """
+        if poller.is_attended:
+            raise NeedsOwnThread
         self._read_gauges(flush=True)
         self._forget_dead_restore()
         with self._as_seen_alive(poller) as machine:
@@ -310,9 +317,12 @@ class ExecutionEnvironment:
         """An extension's Next: block until there is an event for it.
 
         :raises PollerGone: nobody waits for the answer any more.
+        :raises NeedsOwnThread: a caller attends to the connection.
         :raises WireError: it is unknown, failed, or parked already.
         :raises ShuttingDown: the environment closed.
         """
+        if poller.is_attended:
+            raise NeedsOwnThread
         self._hear(flush=False)
         self._forget_dead_polls(identifier)
         with self as machine:

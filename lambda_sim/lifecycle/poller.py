@@ -23,5 +23,9 @@ class Poller(Protocol):
     def may_be_lent(self) -> bool:
         """Whether another thread can attend to the connection while it waits."""
 
+    @property
+    def is_attended(self) -> bool:
+        """Whether who asks just now is not the connection's own thread, but attends to it."""
+
     def ring(self) -> None:
         """Wake who attends to it: what he waits for may be there. Never blocks."""

@@ -39,6 +39,11 @@ class AnsweredElsewhere(Exception):
     """A poll that whoever asked for it need not answer: another thread does, or did."""
 
 
+class NeedsOwnThread(Exception):
+    """A poll that nobody may make who attends to the connection: it may wait for ever, and for
+    something else than the attendant does. Nothing was changed."""
+
+
 @attrs.frozen(eq=False)
 class Notice:
     """An event on its way to one extension, and the invocation that INVOKE tells of."""

@@ -10,11 +10,11 @@ import attrs
 
 from lambda_sim.errors import ShuttingDown, WireError
 from lambda_sim.lifecycle.poller import Poller
-from lambda_sim.lifecycle.registry import AnsweredElsewhere, PollerGone
+from lambda_sim.lifecycle.registry import AnsweredElsewhere, NeedsOwnThread, PollerGone
 from lambda_sim.wire import bodies, rendering
 from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.rendering import Answer
-from lambda_sim.wire.server import Connection, HangUp, Unanswered
+from lambda_sim.wire.server import Connection, HangUp, NotForAttendants, Unanswered
 
 if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
@@ -64,6 +64,7 @@ class _Unseen:
 
     is_gone = False
     may_be_lent = False
+    is_attended = False
 
     def is_connected(self) -> bool:
         return True
@@ -111,6 +112,8 @@ class Application:
             answer = rendering.refusal(refusal)
         except AnsweredElsewhere as elsewhere:
             raise Unanswered from elsewhere
+        except NeedsOwnThread as other:
+            raise NotForAttendants from other
         except (PollerGone, ShuttingDown) as end:
             if "lambda_sim.connection" in environ:
                 raise HangUp from end

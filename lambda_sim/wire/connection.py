@@ -57,6 +57,11 @@ class Unanswered(LambdaSimError):
     """Raised by an application whose answer another thread sends, or sent: see ``attend``."""
 
 
+class NotForAttendants(LambdaSimError):
+    """Raised by an application, with nothing done, for a request that the connection's own thread
+    has to ask it again: see ``attend``."""
+
+
 class Connection:
     """One client's socket, and the thread that answers it.
 
@@ -82,6 +87,8 @@ class Connection:
         """
         self.may_be_lent = False
         """Whether another thread can answer what is asked just now, and attend to what follows."""
+        self.is_attended = False
+        """Whether another thread does so now: the own one sleeps."""
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -103,7 +110,6 @@ class Connection:
         self._lingers = False
         self._is_finished = False
         """Whether nothing more is answered, though it was not the own thread who found out."""
-        self._is_attended = False
         self._bell: Bell | None = None
         # For what comes first and what comes then: an answer may take long, Next does not.
         self._eagerness = (Eagerness(), Eagerness())
@@ -187,17 +193,19 @@ class Connection:
 
         The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
         afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
-        What does not come whole is left to it: what is waited for may be over before.
+        What does not come whole is left to it, as what is waited for may be over before; and so is
+        a request at which the application raises NotForAttendants.
 
         :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
         """
-        self._is_attended = True
+        self.is_attended = True
         bell = self._bell
         if bell is None:
             bell = self._bell = Bell(self.socket)
         first, then = self._eagerness
         eagerness = chain((first,), repeat(then))
+        incoming = self._incoming
         try:
             while True:
                 until = deadline()
@@ -205,19 +213,22 @@ class Connection:
                 if is_whole is None or until.remaining() == 0.0:
                     return
                 if is_whole:
+                    begin = incoming.data, incoming.at
                     self._is_finished = not self._exchange()
                     if self._is_finished or is_over():
                         return
                 elif bell.wait(until, is_over, next(eagerness)):
-                    if not self._incoming.take_in():
+                    if not incoming.take_in():
                         return
                 elif is_over():
                     return
+        except NotForAttendants:
+            incoming.data, incoming.at = begin
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
             self._is_finished = True
         finally:
-            self._is_attended = False
+            self.is_attended = False
 
     def _is_whole(self) -> bool | None:
         """Whether the next request was received from end to end. None for one that is not waited
@@ -294,6 +305,8 @@ class Connection:
             return True
         except Unanswered:
             return True
+        except NotForAttendants:
+            raise
         except (HangUp, SendFailed):
             pass
         except BodyError as error:
@@ -301,7 +314,7 @@ class Connection:
                 with suppress(SendFailed):
                     answer.send_instead(error.status, "text/plain", f"{error}\n".encode())
         except BaseException as error:  # whatever it is, the client gets an answer
-            if self._is_attended and not isinstance(error, Exception):
+            if self.is_attended and not isinstance(error, Exception):
                 # A signal of the caller's, meant for him; whatever it cut in two ends here.
                 self._is_finished = True
                 raise

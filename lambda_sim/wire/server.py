@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 from lambda_sim.errors import StartError, WaitTimeout
 from lambda_sim.sync import Deadline, Monitor, Worker
 from lambda_sim.wire.answers import DateLine
-from lambda_sim.wire.connection import Connection, HangUp, Unanswered
+from lambda_sim.wire.connection import Connection, HangUp, NotForAttendants, Unanswered
 from lambda_sim.wire.hangups import open_watch
 from lambda_sim.wire.pages import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-__all__ = ["Connection", "HangUp", "Unanswered", "WireServer"]
+__all__ = ["Connection", "HangUp", "NotForAttendants", "Unanswered", "WireServer"]
 
 _LOG = logging.getLogger(__name__)
 

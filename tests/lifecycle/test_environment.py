@@ -24,6 +24,7 @@ class Caller:
     """Somebody parked in Next."""
 
     may_be_lent = False
+    is_attended = False
 
     def __init__(self, *, is_gone: bool = False, is_there: bool = True) -> None:
         self.is_gone = is_gone
