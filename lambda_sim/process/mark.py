@@ -15,6 +15,9 @@ VARIABLE = "LAMBDA_SIM_SANDBOX"
 """Not one of Lambda's: a process that left its group and lost its parents is known by nothing
 else. Its value differs for each child."""
 
+LOOKING_TIME = 5.0
+"""Seconds at most for those who start others faster than they are killed."""
+
 
 def child_mark(mark: str, number: int) -> str:
     """One child's own, which begins with that of the sandbox."""
@@ -37,29 +40,40 @@ def kill_bearers(mark: str, first: int) -> list[psutil.Process]:
         the ids start over.
     :returns: everyone that was found; they may not have ended yet.
     """
+    line = f"{VARIABLE}={mark}".encode()
     killed: list[psutil.Process] = []
-    while new := [one for one in _bearers(mark, first) if one not in killed]:
-        killed += new  # and look again: one of them may have started another
+
+    def are_all_killed() -> bool:
+        """Look once: whoever is found may have started another, and who starts shows nothing."""
+        pids, is_one_starting = _look(line, first)
+        new = [one for one in map(tree.process, pids) if one is not None and one not in killed]
+        killed.extend(new)
         for known in new:
             with suppress(psutil.Error):
                 known.kill()
+        return not new and not is_one_starting
+
+    tree.asked_until(are_all_killed, LOOKING_TIME)
     return killed
 
 
-def _bearers(mark: str, first: int) -> list[psutil.Process]:
-    found = map(tree.process, _ids(f"{VARIABLE}={mark}".encode(), first))
-    return [known for known in found if known is not None]
-
-
-def _ids(line: bytes, first: int) -> list[int]:
+def _look(line: bytes, first: int) -> tuple[list[int], bool]:
+    """Whose environment holds a line, and whether one is there whose environment is not, yet."""
     try:
         youngest = int(tree.read("/proc/loadavg").split()[-1])
         names = os.listdir("/proc")
     except (OSError, ValueError, IndexError):
-        return []
+        return [], False
     lowest = first if youngest >= first else 0
-    pids = [int(name) for name in names if name.isdecimal()]
-    return [pid for pid in pids if pid >= lowest and line in _environment(pid)]
+    bearers, is_one_starting = [], False
+    for pid in map(int, filter(str.isdecimal, names)):
+        if pid >= lowest:
+            environment = _environment(pid)
+            if line in environment:
+                bearers.append(pid)
+            elif not environment:
+                is_one_starting |= tree.is_starting(pid)
+    return bearers, is_one_starting
 
 
 def _environment(pid: int) -> bytes:

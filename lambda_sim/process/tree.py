@@ -10,7 +10,18 @@ import psutil
 
 from lambda_sim.sync import Deadline, Monitor
 
-__all__ = ["asked_until", "children", "descendants", "is_alive", "is_at_rest", "process"]
+__all__ = [
+    "asked_until",
+    "children",
+    "descendants",
+    "is_alive",
+    "is_at_rest",
+    "is_starting",
+    "process",
+]
+
+KERNEL_THREAD = 0x0020_0000
+"""One of a process's flags in Linux."""
 
 SHORTEST_PAUSE = 0.000_05
 LONGEST_PAUSE = 0.005
@@ -74,6 +85,19 @@ def is_at_rest(pid: int) -> bool:
         return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
     except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
         return True
+
+
+def is_starting(pid: int) -> bool:
+    """Whether a process of ours executes a program just now, and so shows no environment: whoever
+    started it may have gone on already."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return False  # of others the kernel shows as little
+        fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return False
+    state, flags, end_of_environment = fields[0], int(fields[6]), int(fields[48])
+    return not end_of_environment and state not in b"ZX" and not flags & KERNEL_THREAD
 
 
 def asked_until(is_so: Callable[[], bool], seconds: float) -> bool:

@@ -1,0 +1,58 @@
+"""Processes that are known by their environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import unittest
+from unittest import mock
+
+from lambda_sim.process import tree
+from lambda_sim.process.mark import VARIABLE, kill_bearers
+from tests.process.case import PATIENCE, ProcessTestCase, program
+
+
+@unittest.skipUnless(sys.platform == "linux", "only Linux shows environments so")
+class BearersTest(ProcessTestCase):
+    mark = "test-of-bearers:"
+
+    def start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, VARIABLE: f"{self.mark}1:"}
+        child = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
+        self.addCleanup(child.wait, PATIENCE)
+        self.addCleanup(child.kill)
+        return child
+
+    def test_one_that_was_started_this_moment_is_found(self) -> None:
+        for _ in range(200):  # most of them show no environment yet when Popen returns
+            child = self.start(["/bin/sleep", "600"])
+            found = kill_bearers(self.mark, os.getpid())
+            self.assertEqual([child.pid], [one.pid for one in found])
+            self.assertEqual(-signal.SIGKILL, child.wait(PATIENCE))
+
+    def test_whoever_it_starts_meanwhile_is_found_too(self) -> None:
+        shell = self.start(["/bin/sh", "-c", "for i in $(seq 50); do setsid sleep 600 & done; wait"])
+        self.wait_for(lambda: len(tree.children(shell.pid)) > 5)
+        found = kill_bearers(self.mark, os.getpid())
+        self.assertGreater(len(found), 5)
+        self.wait_for(lambda: not any(map(tree.is_alive, found)))
+        self.assertEqual([], kill_bearers(self.mark, os.getpid()))
+
+    def test_nobody_waits_for_those_without_an_environment(self) -> None:
+        bare = subprocess.Popen(["/bin/sleep", "600"], env={})
+        self.addCleanup(bare.wait, PATIENCE)
+        self.addCleanup(bare.kill)
+        dead = subprocess.Popen(program("polite"), stderr=subprocess.DEVNULL)
+        self.addCleanup(dead.wait, PATIENCE)
+        dead.kill()
+        self.wait_for(lambda: tree.is_at_rest(dead.pid))
+        self.wait_for(lambda: not tree.is_starting(bare.pid))
+        with mock.patch("lambda_sim.process.mark.LOOKING_TIME", 600.0):
+            self.assertEqual([], kill_bearers(self.mark, os.getpid()))
+        self.assertIsNone(bare.poll())
+
+    def test_kernel_threads_and_those_of_others_are_not_starting(self) -> None:
+        self.assertFalse(tree.is_starting(2))
+        self.assertFalse(tree.is_starting(2**22 + 1))
