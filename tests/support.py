@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import unittest
@@ -26,6 +27,15 @@ CHILDREN_PATH = f"{RACING}:{ROOT}" if sys.getswitchinterval() < 1e-5 else str(RO
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 NEXT = "/2018-06-01/runtime/invocation/next"
 EVENT_NEXT = "/2020-01-01/extension/event/next"
+
+
+def with_default_signals(test: unittest.TestCase) -> None:
+    """Have children end by signals, whatever this process ignores, and they with it: a shell's
+    background ignores SIGINT and SIGQUIT, nohup SIGHUP."""
+    defaults = dict.fromkeys(("SIGTERM", "SIGHUP", "SIGQUIT"), signal.SIG_DFL)
+    for name, handler in {"SIGINT": signal.default_int_handler, **defaults}.items():
+        if number := getattr(signal, name, None):
+            test.addCleanup(signal.signal, number, signal.signal(number, handler))
 
 
 class SimulatorTest(unittest.TestCase):

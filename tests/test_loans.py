@@ -17,10 +17,9 @@ from lambda_sim import InvocationState, InvocationStatus, ShuttingDown, Simulato
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.wire.bell import CAN_RING
 from tests.raw import RawRuntime, response_path
-from tests.support import PATIENCE, SimulatorTest
+from tests.support import EVENT_NEXT, PATIENCE, SimulatorTest
 
-EXTENSION = "/2020-01-01/extension"
-EVENT_NEXT = f"{EXTENSION}/event/next"
+REGISTER = "/2020-01-01/extension/register"
 
 
 class Rung(BaseException):
@@ -202,7 +201,7 @@ class LoanTest(SimulatorTest):
         """An extension; what it names itself by from then on."""
         name = {"Lambda-Extension-Name": "beside"}
         body = json.dumps({"events": events}).encode()
-        answer = connection.request("POST", f"{EXTENSION}/register", name, body)
+        answer = connection.request("POST", REGISTER, name, body)
         return {"Lambda-Extension-Identifier": answer["Lambda-Extension-Identifier"]}
 
     def test_a_second_answer_is_refused_as_ever(self) -> None:

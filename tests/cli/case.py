@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.support import PATIENCE, ROOT, is_alive
+from tests.support import PATIENCE, ROOT, is_alive, with_default_signals
 from tests.support import PROGRAMS as SHARED
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -36,9 +35,7 @@ class CommandTestCase(unittest.TestCase):
     """Runs ``python -m lambda_sim`` beside the programs of this room, with a clean environment."""
 
     def setUp(self) -> None:
-        # Children inherit ignored signals, and a job in a shell's background ignores SIGINT.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
+        with_default_signals(self)
         self.cwd = PROGRAMS
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 

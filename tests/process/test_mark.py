@@ -33,7 +33,9 @@ class BearersTest(ProcessTestCase):
             self.assertEqual(-signal.SIGKILL, child.wait(PATIENCE))
 
     def test_whoever_it_starts_meanwhile_is_found_too(self) -> None:
-        shell = self.start(["/bin/sh", "-c", "for i in $(seq 50); do setsid sleep 600 & done; wait"])
+        shell = self.start(
+            ["/bin/sh", "-c", "for i in $(seq 50); do setsid sleep 600 & done; wait"]
+        )
         self.wait_for(lambda: len(tree.children(shell.pid)) > 5)
         found = kill_bearers(self.mark, os.getpid())
         self.assertGreater(len(found), 5)

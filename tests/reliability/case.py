@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from lambda_sim.process import tree
-from tests.support import PATIENCE, ROOT, is_alive
+from tests.support import PATIENCE, ROOT, is_alive, with_default_signals
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -28,9 +28,7 @@ class KillTestCase(unittest.TestCase):
     guards, who are known by their words."""
 
     def setUp(self) -> None:
-        # Children inherit ignored signals, and a job in a shell's background ignores SIGINT.
-        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with_default_signals(self)
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.guards: set[psutil.Process] = set()
         self.addCleanup(self._end_all)

@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PORTS = range(20_000, 32_000)
 """Below those that the kernel hands out for outgoing connections."""
 
+IN_USE = "address already in use"
+
 UNSHARE = ("unshare", "--map-root-user", "--mount")
 
 starting = threading.Lock()
@@ -124,6 +126,11 @@ class Emulator:
                 return
             time.sleep(0.01)
         raise TimeoutError(f"nothing listens: {self.output}")
+
+    @property
+    def was_too_slow(self) -> bool:
+        """Whether somebody else was quicker to listen at its address."""
+        return not self.is_alive and IN_USE in self.output.lower()
 
     @property
     def is_alive(self) -> bool:

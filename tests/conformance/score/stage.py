@@ -228,10 +228,15 @@ class Stage:
         layers = self._layers(extensions, mode) if extensions else None
         variables = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout), **environ}
         words = [*(command or [SHELL, "-c", script]), "app.handler"]
-        self._emulator = Emulator(self._kind, words, variables, layers, PATIENCE)
-        self._undo.callback(self._emulator.close)
-        self._emulator.wait_until_listening()
-        return self._emulator
+        while True:
+            self._emulator = Emulator(self._kind, words, variables, layers, PATIENCE)
+            self._undo.callback(self._emulator.close)
+            try:
+                self._emulator.wait_until_listening()
+                return self._emulator
+            except TimeoutError:
+                if not self._emulator.was_too_slow:
+                    raise
 
     @property
     def emulator(self) -> Emulator:
