@@ -21,12 +21,16 @@ __all__ = [
     "Monitor",
     "Topic",
     "Worker",
+    "this_thread",
 ]
 
 T = TypeVar("T")
 
 Topic = Hashable
 """What a waiter waits for: an enum member, or an id for a question about one thing."""
+
+this_thread = threading.get_ident
+"""Who is running: a number that no other live thread has."""
 
 ANY: Topic = "any change"
 

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from lambda_sim.errors import LambdaSimError
-from lambda_sim.sync import Deadline, Eagerness
+from lambda_sim.sync import Deadline, Eagerness, this_thread
 from lambda_sim.wire.answers import Answer, DateLine, Lines, SendFailed
 from lambda_sim.wire.bell import CAN_RING, Bell
 from lambda_sim.wire.heads import Headers, parse_headers, parse_request_line
@@ -87,8 +87,6 @@ class Connection:
         """
         self.may_be_lent = False
         """Whether another thread can answer what is asked just now, and attend to what follows."""
-        self.is_attended = False
-        """Whether another thread does so now: the own one sleeps."""
         self.send_failed = False
         """Whether an answer could not be sent. Set before its iterable's close() is called."""
         self.peer = peer
@@ -108,6 +106,7 @@ class Connection:
         }
         self._no_body = RequestBody(self._incoming, parse_headers(b"", {}))
         self._lingers = False
+        self._thread = 0  # before its own thread runs
         self._is_finished = False
         """Whether nothing more is answered, though it was not the own thread who found out."""
         self._bell: Bell | None = None
@@ -116,6 +115,11 @@ class Connection:
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether who asks is another thread than its own, which sleeps: see ``attend``."""
+        return this_thread() != self._thread
 
     def is_connected(self) -> bool:
         """Look at the socket: False if the peer closed or reset it. Never blocks."""
@@ -162,6 +166,7 @@ class Connection:
 
     def serve(self) -> None:
         """Answer requests until one side has had enough. The socket stays open for its owner."""
+        self._thread = this_thread()
         try:
             while not self._is_finished and self._exchange():
                 pass
@@ -199,7 +204,6 @@ class Connection:
         :param is_over: asked before each wait for a request, and after ``ring``.
         :param deadline: asked as well; this ends when it has passed, too.
         """
-        self.is_attended = True
         bell = self._bell
         if bell is None:
             bell = self._bell = Bell(self.socket)
@@ -227,8 +231,6 @@ class Connection:
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
             self._is_finished = True
-        finally:
-            self.is_attended = False
 
     def _is_whole(self) -> bool | None:
         """Whether the next request was received from end to end. None for one that is not waited
