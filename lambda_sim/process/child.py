@@ -97,7 +97,7 @@ class ManagedProcess:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Block until it ends, and return its exit status.
+        """Block until it ends, and the environment knows; its exit status.
 
         :param timeout: seconds; None waits for as long as it takes.
         :raises WaitTimeout: it still runs.

@@ -52,6 +52,7 @@ class ProcessGroup:
         self._is_leader_starved = False
         self._are_others_starved = False
         self._returncode: int | None = None
+        self._is_told = False
         self._dumped_core = False
         self._ran_out_of_memory = False
         self._strays: dict[int, psutil.Process] = {}
@@ -75,9 +76,11 @@ class ProcessGroup:
             return self._ran_out_of_memory
 
     def wait(self, deadline: Deadline, what: str) -> int:
-        """Block until the exit status is known."""
+        """Block until the exit status is known, and whoever is told of it has been."""
         with self._monitor as monitor:
-            return monitor.wait_until(END, lambda: self._returncode, deadline, what=what)
+            return monitor.wait_until(
+                END, lambda: self._returncode if self._is_told else None, deadline, what=what
+            )
 
     # Signals
 
@@ -220,17 +223,22 @@ class ProcessGroup:
         self._close_claims()
 
     def reap(self) -> None:
-        """Take the leader's status away, and wake those who wait for it."""
+        """Take the leader's status away."""
         self._close_claims()
         code = self._take_status()
         self._memory.close()
-        with self._monitor as monitor:
+        with self._monitor:
             self._returncode = code
             # A shell says 128 more than the signal that ended its child.
             is_passed_on = self._are_others_starved and not self._is_ending
             self._ran_out_of_memory = (self._is_leader_starved and code == -KILL) or (
                 is_passed_on and code in (-KILL, 128 + KILL)
             )
+
+    def announce(self) -> None:
+        """Wake those who wait for the end."""
+        with self._monitor as monitor:
+            self._is_told = True
             monitor.changed(END)
 
     def abandon(self) -> None:

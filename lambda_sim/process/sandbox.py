@@ -119,7 +119,8 @@ class LocalSandbox:
 
     :param on_line: told each line a child prints, in order for each of its streams, with no lock
         held but the stream's own. It must not stop or close anything.
-    :param on_exit: told of each child that ended, after its last line, with no lock held.
+    :param on_exit: told of each child that ended, after its last line and before whoever waits for
+        that child's end, with no lock held.
     :param memory_limit_bytes: what all processes and their descendants may hold together; beyond
         it the largest is killed. None enforces nothing.
     """
@@ -394,7 +395,11 @@ class LocalSandbox:
             staff.forget(group.pid)
             tree.asked_until(lambda: not any(map(tree.is_alive, orphans)), ORPHAN_TIME)
             group.reap()
-            self._on_exit(child)
+            # Who waited for the end finds whatever that brings about begun.
+            try:
+                self._on_exit(child)
+            finally:
+                group.announce()
 
     def _join_watchers(self) -> None:
         members = self._members

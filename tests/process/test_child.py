@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
 from pathlib import Path
 
 from lambda_sim.errors import BinaryNotFound, SpawnFailed, WaitTimeout
 from lambda_sim.model.process import ProcessConfig, ProcessRole
+from lambda_sim.process import ManagedProcess
 from tests.process.case import PATIENCE, SandboxTestCase, is_gone, program
 
 
@@ -149,6 +151,25 @@ class EndTest(SandboxTestCase):
             self.assertTrue(child.is_running)
         self.assertEqual(child.returncode, -signal.SIGTERM)
         self.assertTrue(is_gone(child.pid))
+
+    def test_whoever_waits_for_the_end_finds_it_told(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+        story = []
+
+        def told(child: ManagedProcess) -> None:
+            begun.set()
+            go_on.wait(PATIENCE)
+            story.append("told")
+
+        self.on_exit = told
+        child = self.shell("exit 3")
+        self.assertTrue(begun.wait(PATIENCE))
+        self.assertEqual(3, child.returncode)
+        with self.assertRaises(WaitTimeout):
+            child.wait(0.05)
+        go_on.set()
+        self.assertEqual(3, child.wait(PATIENCE))
+        self.assertEqual(["told"], story)
 
     def test_the_exit_is_told_after_the_last_line_and_with_the_code(self) -> None:
         told: list[tuple[int | None, list[str]]] = []

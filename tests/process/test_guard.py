@@ -9,6 +9,7 @@ import sys
 
 import psutil
 
+from lambda_sim.process import tree
 from tests.process.case import (
     PATIENCE,
     PROGRAMS,
@@ -19,6 +20,13 @@ from tests.process.case import (
 )
 
 ROOT = PROGRAMS.parent.parent
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Whether a process ignores a signal; nobody who is gone does."""
+    lines = tree.read(f"/proc/{pid}/status").decode().splitlines()
+    (mask,) = (line.split()[1] for line in lines if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 class KilledTest(ProcessTestCase):
@@ -47,6 +55,7 @@ class KilledTest(ProcessTestCase):
 
         self.wait_for(guards)  # a process has no words yet while its program is loaded
         (guard,) = guards()
+        self.wait_for(lambda: ignores(guard, signal.SIGHUP))  # the last that its script traps
         return guard
 
     def test_a_killed_simulator_leaves_no_child_grandchild_or_guard(self) -> None:
