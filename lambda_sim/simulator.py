@@ -35,6 +35,7 @@ from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
 from lambda_sim.telemetry import schema, text
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
+from lambda_sim.wire.attendance import attend
 from lambda_sim.wire.credentials_api import CredentialsApi
 from lambda_sim.wire.extensions_api import ExtensionsApi
 from lambda_sim.wire.logs_api import LogsApi
@@ -354,9 +355,9 @@ class Simulator:
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
         self._require_started()
         deadline = self._patience(invocation, timeout)
-        record, lent = self._environment.enqueue_and_borrow(invocation)
-        if lent is not None:
-            state = self._runtime_api.hand_over(record, lent, deadline, self._state)
+        record, borrowed = self._environment.enqueue_and_borrow(invocation)
+        if borrowed is not None:
+            state = attend(self._environment, borrowed, deadline, self._state)
             if state is not None:  # and what follows soon was waited for
                 return state
         return self._complete(record, deadline, timeout)

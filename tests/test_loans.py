@@ -278,7 +278,7 @@ class LoanTest(SimulatorTest):
         def answered() -> int:
             event = self.runtime.event()
             os.kill(os.getpid(), signal.SIGUSR1)
-            simulator.wait_for(lambda: simulator._environment._machine.runtime.lent is None)
+            simulator.wait_for(lambda: simulator._environment._machine.runtime.loan.lent is None)
             return self.runtime.respond(event.id, b"late").status
 
         status = self.soon(answered)

@@ -14,16 +14,10 @@ from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.gauges import Gauges, NoGauges
 from lambda_sim.lifecycle.ledger import Record, Stage
-from lambda_sim.lifecycle.machine import Machine
-from lambda_sim.lifecycle.poller import Poller
-from lambda_sim.lifecycle.registry import (
-    AnsweredElsewhere,
-    Extension,
-    ExtensionStage,
-    NeedsOwnThread,
-    Notice,
-    PollerGone,
-)
+from lambda_sim.lifecycle.loan import Loan
+from lambda_sim.lifecycle.machine import Borrowed, Machine
+from lambda_sim.lifecycle.poller import AnsweredElsewhere, NeedsOwnThread, Poller, PollerGone
+from lambda_sim.lifecycle.registry import Errand, Extension, ExtensionStage, Notice
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import RegisteredExtension
 from lambda_sim.model.invocation import Invocation
@@ -134,7 +128,7 @@ class ExecutionEnvironment:
         # Half a line is all there will be of it, unless another worker is still writing.
         self._hear(flush=self._machine.is_serial)
         with self as machine:
-            if poller.is_attended and machine.runtime.lent is not poller:
+            if poller.is_attended and machine.runtime.loan.lent is not poller:
                 raise NeedsOwnThread
             if machine.serves(poller):
                 return self._take_next_locked(poller)
@@ -152,16 +146,16 @@ class ExecutionEnvironment:
         if record is not None:
             machine.runtime.leave(poller)
             return record, False
-        if machine.runtime.park_lent(poller):
+        if machine.runtime.loan.park(poller):
             raise AnsweredElsewhere
-        machine.runtime.lendable = poller if poller.may_be_lent else None
+        machine.runtime.loan.offer(poller if poller.may_be_lent else None)
         return self._await_invocation_locked(poller, again=again), True
 
     def _await_invocation_locked(self, poller: Poller, *, again: bool) -> Record:
         machine = self._machine
 
         def find() -> Record | None:
-            if machine.runtime.is_lent(poller):
+            if not machine.runtime.loan.is_over(poller):
                 return None
             if poller.is_gone:
                 raise PollerGone
@@ -170,17 +164,17 @@ class ExecutionEnvironment:
         try:
             return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
         except ShuttingDown:
-            self._await_return_locked(poller)
+            self._await_return_locked(machine.runtime.loan, Topic.RUNTIME_NEXT, poller)
             raise
         finally:
             machine.runtime.leave(poller)
 
-    def _await_return_locked(self, poller: Poller) -> None:
+    def _await_return_locked(self, loan: Loan, topic: object, poller: Poller) -> None:
         """Before its thread closes a connection: whoever attends to it has to leave it first."""
         with suppress(WaitTimeout):
             self._monitor.wait_until(
-                Topic.RUNTIME_NEXT,
-                lambda: self._machine.runtime.lent is not poller or None,
+                topic,
+                lambda: loan.lent is not poller or None,
                 Deadline.after(LEAVING_TIME),
                 what="the caller who attends to a connection",
                 ends_with_close=False,
@@ -317,26 +311,47 @@ class ExecutionEnvironment:
         """An extension's Next: block until there is an event for it.
 
         :raises PollerGone: nobody waits for the answer any more.
-        :raises NeedsOwnThread: a caller attends to the connection.
+        :raises AnsweredElsewhere: a caller attended to it, or does, on his own thread.
+        :raises NeedsOwnThread: a caller attends to the connection, and not for this.
         :raises WireError: it is unknown, failed, or parked already.
         :raises ShuttingDown: the environment closed.
         """
-        if poller.is_attended:
-            raise NeedsOwnThread
         self._hear(flush=False)
         self._forget_dead_polls(identifier)
         with self as machine:
-            extension = machine.extension_asks(identifier, poller)
-
-            def find() -> Notice | None:
-                if poller.is_gone:
-                    raise PollerGone
-                return machine.registry.take_event(identifier, poller)
-
-            try:
-                return self._wait_locked(extension.id, find, NEVER, "an event")
-            finally:
+            loan = machine.registry.get(identifier).loan
+            if poller.is_attended and loan.lent is not poller:
+                raise NeedsOwnThread
+            machine.extension_asks(identifier, poller)
+            if poller.is_gone:
                 machine.registry.left(identifier, poller)
+                raise PollerGone
+            notice = machine.registry.take_event(identifier, poller)
+            if notice is not None:
+                machine.registry.left(identifier, poller)
+                return notice
+            if loan.park(poller):
+                raise AnsweredElsewhere
+            loan.offer(poller if poller.may_be_lent else None)
+            return self._await_event_locked(identifier, loan, poller)
+
+    def _await_event_locked(self, identifier: str, loan: Loan, poller: Poller) -> Notice:
+        machine = self._machine
+
+        def find() -> Notice | None:
+            if not loan.is_over(poller):
+                return None
+            if poller.is_gone:
+                raise PollerGone
+            return machine.registry.take_event(identifier, poller)
+
+        try:
+            return self._wait_locked(identifier, find, NEVER, "an event")
+        except ShuttingDown:
+            self._await_return_locked(loan, identifier, poller)
+            raise
+        finally:
+            machine.registry.left(identifier, poller)
 
     def _forget_dead_polls(self, identifier: str) -> None:
         """A poll whose connection broke, unnoticed yet, must not stand in the way of the next."""
@@ -386,27 +401,38 @@ class ExecutionEnvironment:
             self._refuse_closed_locked()
             return machine.enqueue(invocation, is_streamed=is_streamed)
 
-    def enqueue_and_borrow(self, invocation: Invocation) -> tuple[Record, Poller | None]:
-        """Put an invocation in the queue, and borrow the poll that waits for it, if one does and
-        nobody else is concerned: its caller then attends to the runtime's connection himself, as
-        long as he waits. Two threads would have to wake each other for every answer.
+    def enqueue_and_borrow(self, invocation: Invocation) -> tuple[Record, Borrowed | None]:
+        """Put an invocation in the queue, and borrow the polls that wait for it, if nobody else is
+        concerned: its caller then attends to the connections of the runtime and of extensions
+        himself, as long as he waits. Two threads would have to wake each other for every answer.
 
-        :returns: the invocation, and the poll that :meth:`take_back` is to be called with.
+        :returns: the invocation, and what is to be given back: see :meth:`take_back` and
+            :meth:`take_back_event`.
         """
         with self as machine:
             self._refuse_closed_locked()
             record = machine.enqueue(invocation)
-            poller = cast("Poller | None", machine.lend(record))
-            if poller is not None:
-                self._monitor.add_bell(record.request_id, poller.ring)
-            return record, poller
+            borrowed = machine.lend(record)
+            if borrowed is not None:
+                self._monitor.add_bell(record.request_id, cast(Poller, borrowed.poll).ring)
+            return record, borrowed
 
-    def take_back(self, record: Record, poller: Poller) -> None:
-        """Whoever borrowed a poll is done with it. Its own thread goes on with the connection,
-        unless it waits again."""
+    def take_back(self, borrowed: Borrowed) -> None:
+        """Whoever borrowed a runtime's poll is done with it. Its own thread goes on with the
+        connection, unless it waits again."""
         with self as machine:
-            self._monitor.remove_bell(record.request_id)
-            machine.runtime.take_back(poller)
+            self._monitor.remove_bell(borrowed.record.request_id)
+            machine.runtime.take_back(borrowed.poll)
+
+    def take_back_event(self, errand: Errand, *, is_late: bool = False) -> None:
+        """The same of an extension's poll.
+
+        :param is_late: the extension was waited for, and has not asked for Next.
+        """
+        with self as machine:
+            if is_late:
+                errand.extension.loan.was_late()
+            machine.registry.take_back(errand.extension, errand.poll)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer.
@@ -537,13 +563,13 @@ class ExecutionEnvironment:
     def measure_soon(self) -> None:
         """Note how much memory was used, unless that was done just now. No lock held."""
         if SYSTEM_CLOCK.monotonic() - self._measured_at > MEASURE_HOLDS:
-            self.measure()
+            self.measure(MEASURE_HOLDS)
 
-    def measure(self) -> None:
-        """Note how much memory was used until now. No lock held."""
+    def measure(self, max_age: float = 0.0) -> None:
+        """Note how much memory was used until now, or so many seconds ago. No lock held."""
         self._measured_at = SYSTEM_CLOCK.monotonic()
         try:
-            peak = self.gauges.peak_memory_bytes()
+            peak = self.gauges.peak_memory_bytes(max_age)
         except OSError as error:
             logger.warning("memory could not be read: %s", error)
             return

@@ -11,8 +11,9 @@ class Gauges(Protocol):
     def drain(self, *, flush: bool) -> None:
         """Hand over every line that was written until now."""
 
-    def peak_memory_bytes(self) -> int | None:
-        """The most memory they used together; None when it can't be measured."""
+    def peak_memory_bytes(self, max_age: float) -> int | None:
+        """The most memory they used together, by now or so many seconds ago; None when it can't be
+        measured."""
 
     def enforce_memory(self) -> bool:
         """Whether one of them is being killed for using more than there is."""
@@ -24,7 +25,7 @@ class NoGauges:
     def drain(self, *, flush: bool) -> None:
         pass
 
-    def peak_memory_bytes(self) -> int | None:
+    def peak_memory_bytes(self, max_age: float) -> int | None:
         return None
 
     def enforce_memory(self) -> bool:

@@ -23,15 +23,9 @@ from lambda_sim.lifecycle.frost import Frost
 from lambda_sim.lifecycle.init import FIRST, SUPPRESSED, Init
 from lambda_sim.lifecycle.ledger import Ledger, Record, Stage
 from lambda_sim.lifecycle.outbox import Outbox
+from lambda_sim.lifecycle.poller import Poll, PollerGone
 from lambda_sim.lifecycle.readiness import Readiness
-from lambda_sim.lifecycle.registry import (
-    Extension,
-    ExtensionStage,
-    Notice,
-    Poll,
-    PollerGone,
-    Registry,
-)
+from lambda_sim.lifecycle.registry import Errand, Extension, ExtensionStage, Notice, Registry
 from lambda_sim.lifecycle.runtime import Runtime, RuntimeStage
 from lambda_sim.lifecycle.snapshot import Snapshot
 from lambda_sim.lifecycle.timers import Timers
@@ -61,6 +55,15 @@ class Life(Enum):
     RESTORING = "restoring"
     RUNNING = "running"
     RESETTING = "resetting"
+
+
+@attrs.frozen(eq=False)
+class Borrowed:
+    """What the caller of an invocation attends to: the runtime's poll, and extensions'."""
+
+    record: Record
+    poll: Poll
+    errands: list[Errand]
 
 
 INIT = "init"
@@ -447,15 +450,17 @@ class Machine:
                 return record
         return None
 
-    def lend(self, record: Record) -> Poll | None:
-        """The poll that waits for an invocation, for its caller to attend to; None when others
+    def lend(self, record: Record) -> Borrowed | None:
+        """The polls that wait for an invocation, for its caller to attend to; None when others
         are concerned, too."""
         is_for_one = self.is_serial and record.stage is Stage.RUNNING and not record.is_delivered
-        poll = self.runtime.lend() if is_for_one else None
-        if poll is not None:
-            record.holder = poll
-            self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
-        return poll
+        poll = self.runtime.loan.take(self.runtime.polls) if is_for_one else None
+        if poll is None:
+            return None
+        record.holder = poll
+        self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
+        errands = self.registry.lend(record) if record.had_extensions else []
+        return Borrowed(record, poll, errands)
 
     def give_back(self, record: Record, poll: Poll) -> None:
         """The invocation did not reach who was behind the poll: the next one gets it, unless
@@ -627,7 +632,7 @@ class Machine:
         record.status = _status(failure)
         record.is_complete = True
         self.outbox.changed(record.stream_topic)
-        if record.is_settled or self.runtime.lent is not None:
+        if record.is_settled or self.runtime.loan.lent is not None:
             self.outbox.changed(record.request_id)
         limit = record.answered + self.config.extension_ready_timeout
         self.timers.set((record.request_id, "ready"), limit, lambda: self._waited_enough(record))

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+Poll = object
+"""A caller parked in Next: any object of its own."""
+
+
+class PollerGone(Exception):
+    """Nobody is behind a poll any more: there is nobody to answer."""
+
+
+class AnsweredElsewhere(Exception):
+    """A poll that whoever asked for it need not answer: another thread does, or did."""
+
+
+class NeedsOwnThread(Exception):
+    """A poll that nobody may make who attends to the connection: it may wait for ever, and for
+    something else than the attendant does. Nothing was changed."""
+
 
 @runtime_checkable
 class Poller(Protocol):

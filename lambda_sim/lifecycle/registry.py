@@ -15,7 +15,9 @@ import attrs
 from lambda_sim import refusals
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Record
+from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.outbox import Outbox
+from lambda_sim.lifecycle.poller import Poll, PollerGone
 from lambda_sim.model import protocol
 from lambda_sim.model.extension import (
     EventType,
@@ -26,22 +28,6 @@ from lambda_sim.model.extension import (
 from lambda_sim.model.identifiers import ExtensionId, is_uuid, new_id
 from lambda_sim.model.rules import Rules
 from lambda_sim.model.telemetry import SubscriptionApi
-
-Poll = object
-"""A caller parked in Next: any object of its own."""
-
-
-class PollerGone(Exception):
-    """Nobody is behind a poll any more: there is nobody to answer."""
-
-
-class AnsweredElsewhere(Exception):
-    """A poll that whoever asked for it need not answer: another thread does, or did."""
-
-
-class NeedsOwnThread(Exception):
-    """A poll that nobody may make who attends to the connection: it may wait for ever, and for
-    something else than the attendant does. Nothing was changed."""
 
 
 @attrs.frozen(eq=False)
@@ -85,6 +71,7 @@ class Extension:
         self.error_type: str | None = None
         self.queue: deque[Notice] = deque()
         self.polls: set[Poll] = set()
+        self.loan = Loan()
         self.has_asked = False
         self.subscribed_to: SubscriptionApi | None = None
         self.farewell: Poll | None = None
@@ -102,6 +89,16 @@ class Extension:
 
     def wants(self, event_type: EventType) -> bool:
         return event_type in self.registered.events and self.stage not in _FAILED
+
+    def take(self, poll: Poll) -> Notice:
+        """Hand the next event to a poll."""
+        notice = self.queue.popleft()
+        if notice.record is None:
+            self.farewell = poll
+        else:
+            self.stage = ExtensionStage.RUNNING
+            notice.record.readiness.handed(self.id)
+        return notice
 
     def ask(self, *, parallel: bool) -> None:
         """The extension calls Next.
@@ -125,6 +122,15 @@ class Extension:
         self.stage = target
         self.error_type = error_type
         self.has_left = True
+
+
+@attrs.frozen(eq=False)
+class Errand:
+    """An event that whoever borrowed an extension's poll is to send."""
+
+    extension: Extension
+    notice: Notice
+    poll: Poll
 
 
 class Registry:
@@ -174,15 +180,23 @@ class Registry:
         extension = self.get(identifier)
         if poll not in extension.polls:
             raise PollerGone
-        if not extension.queue:
-            return None
-        notice = extension.queue.popleft()
-        if notice.record is None:
-            extension.farewell = poll
-        else:
-            extension.stage = ExtensionStage.RUNNING
-            notice.record.readiness.handed(extension.id)
-        return notice
+        return extension.take(poll) if extension.queue else None
+
+    def lend(self, record: Record) -> list[Errand]:
+        """The polls that wait for an invocation's INVOKE and can be lent, to who is to send it."""
+        errands = []
+        for extension in self:
+            if extension.queue and extension.queue[0].record is record:
+                poll = extension.loan.take(extension.polls)
+                if poll is not None:
+                    errands.append(Errand(extension, extension.take(poll), poll))
+                    self._outbox.changes.discard(extension.id)  # nobody else waits there
+        return errands
+
+    def take_back(self, extension: Extension, poll: Poll) -> None:
+        """A loan is over, whatever came of it."""
+        if extension.loan.give_back(poll):
+            self._outbox.changed(extension.id)
 
     def give_back(self, identifier: str, notice: Notice) -> None:
         """An event did not reach the extension: the next poll gets it, unless it is too late."""

@@ -10,8 +10,9 @@ from enum import Enum
 from lambda_sim import refusals
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Stage
+from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.outbox import Outbox
-from lambda_sim.lifecycle.registry import AnsweredElsewhere, Poll, PollerGone
+from lambda_sim.lifecycle.poller import Poll, PollerGone
 
 
 class RuntimeStage(Enum):
@@ -37,12 +38,7 @@ class Runtime:
         self.stage = RuntimeStage.STARTED
         self.polls: set[Poll] = set()
         """Those that wait in Next."""
-        self.lendable: Poll | None = None
-        """The one that waits and whose connection another thread can attend to."""
-        self.lent: Poll | None = None
-        """The one whose connection a caller attends to, who waits for what it was handed."""
-        self._returned: Poll | None = None
-        """The one that was lent, and whose own thread is to go on with what comes next."""
+        self.loan = Loan()
         self.restore_poll: Poll | None = None
         """The one that waits to be restored."""
         self._restored: Poll | None = None
@@ -85,38 +81,9 @@ class Runtime:
         self.polls.discard(poll)
         self._outbox.changed(Topic.PARKED)
 
-    # --- Loans ----------------------------------------------------------------------------------
-
-    def lend(self) -> Poll | None:
-        """The poll that waits, for the caller of what it is to be handed to attend to; None if it
-        can't be lent, or is not the only one."""
-        if len(self.polls) != 1 or self.lendable not in self.polls:
-            return None
-        self.lent = self.polls.pop()
-        return self.lent
-
-    def is_lent(self, poll: Poll) -> bool:
-        """Whether a poll's own thread is to wait on.
-
-        :raises AnsweredElsewhere: no; its connection goes on with what comes next.
-        """
-        if self._returned is poll:
-            self._returned = None
-            raise AnsweredElsewhere
-        return self.lent is poll
-
-    def park_lent(self, poll: Poll) -> bool:
-        """If it is lent, it waits in Next as it did before: its own thread never woke."""
-        if self.lent is not poll:
-            return False
-        self.lent = None
-        return True
-
     def take_back(self, poll: Poll) -> None:
-        """The loan is over, whatever came of it."""
-        if self.lent is poll:
-            self.lent = None
-            self._returned = poll
+        """A loan is over, whatever came of it."""
+        if self.loan.give_back(poll):
             self._outbox.changed(Topic.RUNTIME_NEXT)
 
     # --- SnapStart ------------------------------------------------------------------------------

@@ -204,9 +204,10 @@ class ProcessGroup:
         with self._claimed() as is_ours:
             return self._memory.look() if is_ours else []
 
-    def peak_bytes(self) -> int:
-        """The greatest memory that the tree was seen to have."""
-        self.memory()
+    def peak_bytes(self, max_age: float) -> int:
+        """The greatest memory that the tree was seen to have, by now or so many seconds ago."""
+        if not self._memory.was_seen_within(max_age):
+            self.memory()
         return self._memory.peak
 
     # The end, all of it called by the one worker that watches this child

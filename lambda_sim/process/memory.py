@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import psutil
 
 from lambda_sim.process import tree
-from lambda_sim.sync import Monitor
+from lambda_sim.sync import SYSTEM_CLOCK, Monitor
 
 if sys.platform == "linux":
     import resource
@@ -66,6 +67,7 @@ class TreeMemory:
         self._files = _kernel_files(pid)
         self._last: tuple[bytes, list[Usage]] = (b"", [])
         """The child's own figures as they were read last, and what they mean."""
+        self._looked_at = -math.inf
         self._monitor = Monitor()
         # Guarded by _monitor; it only grows, so whoever only reads it needs no lock:
         self._peak = 0
@@ -77,9 +79,15 @@ class TreeMemory:
 
     def look(self) -> list[Usage]:
         """Each process of the tree that has memory now."""
+        began = SYSTEM_CLOCK.monotonic()
         found = self._from_kernel() if self._files else self._from_psutil()
         self._seen(sum(usage.peak for usage in found))
+        self._looked_at = began
         return found
+
+    def was_seen_within(self, seconds: float) -> bool:
+        """Whether somebody looked just now."""
+        return SYSTEM_CLOCK.monotonic() - self._looked_at < seconds
 
     def account(self, max_rss_kb: int) -> None:
         """Take the kernel's account of a child that ended: the largest single process of its tree.

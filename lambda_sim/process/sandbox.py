@@ -257,15 +257,17 @@ class LocalSandbox:
         if staff is not None:
             staff.output.drain(flush=flush)
 
-    def peak_memory_bytes(self) -> int | None:
+    def peak_memory_bytes(self, max_age: float = 0.0) -> int | None:
         """The greatest memory the processes were seen to have; None before the first.
 
         One that ended counts until it is started again: another runtime, an extension of its name.
 
+        :param max_age: seconds for which what was seen, by whomever, need not be looked at again.
+
         AWS: *Telemetry API Event schema reference*, platform.report, maxMemoryUsedMB.
         """
         measured = self._measured
-        return sum(member.group.peak_bytes() for member in measured) if measured else None
+        return sum(member.group.peak_bytes(max_age) for member in measured) if measured else None
 
     def enforce_memory(self) -> bool:
         """Look at once whether the processes keep the memory limit; False without a limit.

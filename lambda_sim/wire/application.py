@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lambda_sim.errors import ShuttingDown, WireError
-from lambda_sim.lifecycle.poller import Poller
-from lambda_sim.lifecycle.registry import AnsweredElsewhere, NeedsOwnThread, PollerGone
+from lambda_sim.lifecycle.poller import AnsweredElsewhere, NeedsOwnThread, Poller, PollerGone
 from lambda_sim.wire import bodies, rendering
 from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.rendering import Answer

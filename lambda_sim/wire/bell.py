@@ -15,7 +15,7 @@ CAN_RING = hasattr(os, "eventfd") and hasattr(select, "poll")
 
 
 class Bell:
-    """Wakes the one thread that waits for a socket. Any thread may ring."""
+    """Wakes the one thread that waits for a socket, and perhaps others. Any thread may ring."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock.fileno()
@@ -25,14 +25,24 @@ class Bell:
         self._poll.register(self._bell, select.POLLIN)
         self._is_asleep = False
 
+    def add(self, fd: int) -> None:
+        """Wait for another socket, too."""
+        self._poll.register(fd, select.POLLIN)
+
+    def forget(self, fd: int) -> None:
+        """Do so no more."""
+        self._poll.unregister(fd)
+
     def ring(self) -> None:
         """End the wait that is under way; without one, nothing."""
         if self._is_asleep:
             os.eventfd_write(self._bell, 1)
 
-    def wait(self, deadline: Deadline, is_over: Callable[[], bool], eagerness: Eagerness) -> bool:
-        """Sleep until there is something to receive, or the peer hung up; False when it rang or the
-        deadline passed first.
+    def wait(
+        self, deadline: Deadline, is_over: Callable[[], bool], eagerness: Eagerness
+    ) -> list[int]:
+        """Sleep until there is something to receive, or a peer hung up: at which sockets; none when
+        it rang or the deadline passed first.
 
         :param is_over: whether what it rings for was the case already.
         :param eagerness: that of waits of this kind.
@@ -40,16 +50,15 @@ class Bell:
         self._is_asleep = True  # before asking, so that what happens from here on rings
         try:
             if is_over():
-                return False
+                return []
             ready = eagerness.wait(self._look, partial(self._sleep, deadline))
         finally:
             self._is_asleep = False
-        if len(ready) == 1 and ready[0][0] == self._socket:  # nearly always
-            return True
         heard = [fd for fd, _ in ready]
         if self._bell in heard:
             os.eventfd_read(self._bell)
-        return self._socket in heard and self._bell not in heard
+            return []
+        return heard
 
     def _look(self) -> list[tuple[int, int]]:
         return self._poll.poll(0)

@@ -7,9 +7,7 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from lambda_sim.errors import LambdaSimError
@@ -54,12 +52,12 @@ class HangUp(LambdaSimError):
 
 
 class Unanswered(LambdaSimError):
-    """Raised by an application whose answer another thread sends, or sent: see ``attend``."""
+    """Raised by an application whose answer another thread sends, or sent."""
 
 
 class NotForAttendants(LambdaSimError):
     """Raised by an application, with nothing done, for a request that the connection's own thread
-    has to ask it again: see ``attend``."""
+    has to ask it again: see ``answer_next``."""
 
 
 class Connection:
@@ -110,15 +108,16 @@ class Connection:
         self._is_finished = False
         """Whether nothing more is answered, though it was not the own thread who found out."""
         self._bell: Bell | None = None
-        # For what comes first and what comes then: an answer may take long, Next does not.
-        self._eagerness = (Eagerness(), Eagerness())
+        self.eagerness = (Eagerness(), Eagerness())
+        """Of waits for what comes first, and for what comes then: an answer may take long, Next
+        does not."""
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout_option(request_timeout))
 
     @property
     def is_attended(self) -> bool:
-        """Whether who asks is another thread than its own, which sleeps: see ``attend``."""
+        """Whether who asks is another thread than its own, which sleeps."""
         return this_thread() != self._thread
 
     def is_connected(self) -> bool:
@@ -187,50 +186,50 @@ class Connection:
             self._bell.ring()
 
     def answer_lent(self, status: str, lines: Lines, data: bytes) -> None:
-        """Send the answer that this connection's own thread sleeps over: see ``attend``.
+        """Send the answer that this connection's own thread sleeps over.
 
         :raises SendFailed: it did not go out.
         """
         self.send(lines.head(status, self._date_line()), data, b"")
 
-    def attend(self, is_over: Callable[[], bool], deadline: Callable[[], Deadline]) -> None:
-        """Answer requests in the own thread's stead until something is over.
+    # --- In the own thread's stead: it sleeps in the application, in an answer that may be lent
 
-        The own thread sleeps meanwhile, in the application that was asked; which knows of it, and
-        afterwards lets it sleep on, or raises Unanswered and so has it go on with what comes next.
-        What does not come whole is left to it, as what is waited for may be over before; and so is
-        a request at which the application raises NotForAttendants.
+    @property
+    def bell(self) -> Bell:
+        """Wakes who waits for this connection in its own thread's stead."""
+        if self._bell is None:
+            self._bell = Bell(self.socket)
+        return self._bell
 
-        :param is_over: asked before each wait for a request, and after ``ring``.
-        :param deadline: asked as well; this ends when it has passed, too.
-        """
-        bell = self._bell
-        if bell is None:
-            bell = self._bell = Bell(self.socket)
-        first, then = self._eagerness
-        eagerness = chain((first,), repeat(then))
-        incoming = self._incoming
+    def take_in(self) -> bool:
+        """Receive what is there already; False if the peer hung up, which is the own thread's to
+        find out, too."""
         try:
-            while True:
-                until = deadline()
-                is_whole = self._is_whole()
-                if is_whole is None or until.remaining() == 0.0:
-                    return
-                if is_whole:
-                    begin = incoming.data, incoming.at
-                    self._is_finished = not self._exchange()
-                    if self._is_finished or is_over():
-                        return
-                elif bell.wait(until, is_over, next(eagerness)):
-                    if not incoming.take_in():
-                        return
-                elif is_over():
-                    return
+            return self._incoming.take_in()
+        except OSError:
+            return False
+
+    def answer_next(self) -> bool | None:
+        """Answer a request of which all has been taken in; False if none is there yet.
+
+        :returns: None if the own thread has to go on, which the application lets it do by raising
+            Unanswered: with a request that does not come whole, as the peer may take any time to
+            send the rest; with one at which NotForAttendants was raised; or to the end.
+        """
+        is_whole = self._is_whole()
+        if not is_whole:
+            return is_whole
+        incoming = self._incoming
+        begin = incoming.data, incoming.at
+        try:
+            self._is_finished = not self._exchange()
         except NotForAttendants:
             incoming.data, incoming.at = begin
+            return None
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
             self._is_finished = True
+        return None if self._is_finished else True
 
     def _is_whole(self) -> bool | None:
         """Whether the next request was received from end to end. None for one that is not waited

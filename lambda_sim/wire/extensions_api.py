@@ -10,12 +10,14 @@ from typing import Any
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
-from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
+from lambda_sim.lifecycle.registry import ExtensionStage
 from lambda_sim.model import protocol
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import InvokeEvent, LifecycleEvent, ShutdownEvent
 from lambda_sim.model.identifiers import is_uuid, new_id
 from lambda_sim.wire import rendering
+from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.application import Call, Route
 from lambda_sim.wire.rendering import Answer
 
@@ -72,9 +74,8 @@ class ExtensionsApi:
         if not poller.is_connected():
             undelivered()
             raise PollerGone
-        body = json.dumps(_told(notice.event), separators=(",", ":"), ensure_ascii=False).encode()
-        headers = [(protocol.EXTENSION_ID, identifier), (protocol.EXTENSION_EVENT_ID, new_id())]
-        return rendering.answer(200, body, protocol.JSON_TYPE, headers, undelivered)
+        body = event_body(notice.event)
+        return Answer(rendering.OK, event_lines(identifier, body), body, undelivered)
 
     def init_error(self, call: Call) -> Answer:
         return self._fail(call, ExtensionStage.INIT_ERROR)
@@ -106,6 +107,21 @@ def identifier_of(call: Call) -> str:
     if not is_uuid(identifier):
         raise refusals.InvalidExtensionIdentifier
     return identifier
+
+
+def event_body(event: LifecycleEvent) -> bytes:
+    """What Next answers with: the same for all extensions that are told of it."""
+    return json.dumps(_told(event), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def event_lines(identifier: str, body: bytes) -> Lines:
+    """The headers to it."""
+    return Lines(
+        f"Content-Type: {protocol.JSON_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        f"{protocol.EXTENSION_ID}: {identifier}\r\n"
+        f"{protocol.EXTENSION_EVENT_ID}: {new_id()}\r\n"
+    )
 
 
 def _events(body: bytes) -> list[str]:

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar, cast
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import failures
-from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
-from lambda_sim.lifecycle.poller import Poller
-from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
 from lambda_sim.model import protocol
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.identifiers import with_parent
-from lambda_sim.sync import Deadline
 from lambda_sim.wire import rendering
-from lambda_sim.wire.answers import Lines, SendFailed
+from lambda_sim.wire.answers import Lines
 from lambda_sim.wire.application import Call, Route
-from lambda_sim.wire.connection import Connection
 from lambda_sim.wire.rendering import Answer, header_text
-
-T = TypeVar("T")
 
 INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
 ERROR_TYPE = "HTTP_LAMBDA_RUNTIME_FUNCTION_ERROR_TYPE"
@@ -78,47 +71,10 @@ class RuntimeApi:
         record = self._environment.next_invocation(poller)
         return Answer(
             rendering.OK,
-            _lines(record),
+            invocation_lines(record),
             record.invocation.body,
             lambda: self._environment.give_back(record, poller),
         )
-
-    def hand_over(
-        self, record: Record, lent: Poller, deadline: Deadline, then: Callable[[Record], T]
-    ) -> T | None:
-        """Give an invocation to the runtime on its caller's thread, and attend to the runtime's
-        connection until it asks for the next one, or there is nothing to wait for.
-
-        :param lent: what the environment lent for it; it has it back afterwards.
-        :param deadline: how long the caller waits.
-        :param then: what to make of the answer; done while the runtime is on its way back to Next.
-        :returns: what it made; None if there is no answer, or it came some other way.
-        """
-        environment = self._environment
-        connection = cast(Connection, lent)  # nobody else may be lent
-        grace: Deadline | None = None
-        made: T | None = None
-
-        def until() -> Deadline:
-            nonlocal grace, made
-            if record.is_complete and grace is None:
-                grace = Deadline.after(ANSWER_GRACE)
-                made = then(record)
-            return grace or deadline
-
-        def is_over() -> bool:
-            return record.runtime_done is not None or environment.is_closed
-
-        try:
-            if not connection.is_connected():
-                raise SendFailed
-            connection.answer_lent(rendering.OK, _lines(record), record.invocation.body)
-            connection.attend(is_over, until)
-        except SendFailed:
-            environment.give_back(record, connection)
-        finally:
-            environment.take_back(record, connection)
-        return made
 
     def response(self, call: Call) -> Answer:
         record = self._begin(call, Stage.RESPONDING)
@@ -195,7 +151,7 @@ class RuntimeApi:
             self._environment.fail(record, failure)
 
 
-def _lines(record: Record) -> Lines:
+def invocation_lines(record: Record) -> Lines:
     """The headers that Next answers with. AWS leaves out what is not there."""
     invocation = record.invocation
     # Extensions get the caller's own trace. All of it was checked when the invocation was made.

@@ -10,7 +10,7 @@ from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.gauges import NoGauges
 from lambda_sim.lifecycle.ledger import Stage
 from lambda_sim.lifecycle.machine import Life
-from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.invocation import Invocation
@@ -178,7 +178,7 @@ class Dying(NoGauges):
     def __init__(self, times: int) -> None:
         self.times = times
 
-    def peak_memory_bytes(self) -> int:
+    def peak_memory_bytes(self, max_age: float) -> int:
         return 1 << 40
 
     def enforce_memory(self) -> bool:

@@ -13,7 +13,8 @@ from lambda_sim.lifecycle import effects, failures
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import Life, Machine
-from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
+from lambda_sim.lifecycle.registry import ExtensionStage
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase

@@ -26,7 +26,8 @@ from lambda_sim.lifecycle import effects
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import Stage
 from lambda_sim.lifecycle.machine import Life, Machine
-from lambda_sim.lifecycle.registry import ExtensionStage, PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
+from lambda_sim.lifecycle.registry import ExtensionStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import ShutdownReason

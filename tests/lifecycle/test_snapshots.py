@@ -8,7 +8,7 @@ from lambda_sim import refusals
 from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.lifecycle import effects, failures
 from lambda_sim.lifecycle.machine import Life, Machine
-from lambda_sim.lifecycle.registry import PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorPhase

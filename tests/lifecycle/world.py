@@ -18,7 +18,8 @@ from lambda_sim.lifecycle.effects import Order, Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import INIT, RESTORE, Life, Machine
-from lambda_sim.lifecycle.registry import Notice, PollerGone
+from lambda_sim.lifecycle.poller import PollerGone
+from lambda_sim.lifecycle.registry import Notice
 from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model import telemetry
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
