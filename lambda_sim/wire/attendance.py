@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -200,5 +200,6 @@ class Company:
         self._environment.take_back_event(errand, is_late=is_late)
 
     def _forget(self, fd: int) -> tuple[Connection, Errand]:
-        self._epoll.unregister(fd)
+        with suppress(OSError):  # who waits in Next again may have been let go, and closed it
+            self._epoll.unregister(fd)
         return self._at_work.pop(fd)
