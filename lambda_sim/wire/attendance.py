@@ -174,6 +174,8 @@ class Company:
         """Answer what came, or comes within so many seconds; False if nothing did."""
         ready = self._epoll.poll(seconds)
         for fd, _ in ready:
+            if fd not in self._at_work:
+                continue  # closed, but for a child just being forked, which holds it for a moment
             connection, errand = self._at_work[fd]
             came: bool | None = True if connection.take_in() else None
             while came:
