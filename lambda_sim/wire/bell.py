@@ -13,6 +13,9 @@ from lambda_sim.sync import Deadline, Eagerness
 CAN_RING = hasattr(os, "eventfd") and hasattr(select, "poll")
 """Whether the system has what it takes: Linux does."""
 
+LONGEST_SLEEP = 1.0
+"""Seconds."""
+
 
 class Bell:
     """Wakes the one thread that waits for a socket, and perhaps others. Any thread may ring."""
@@ -42,7 +45,7 @@ class Bell:
         self, deadline: Deadline, is_over: Callable[[], bool], eagerness: Eagerness
     ) -> list[int]:
         """Sleep until there is something to receive, or a peer hung up: at which sockets; none when
-        it rang or the deadline passed first.
+        it rang, the deadline passed first, or that is far.
 
         :param is_over: whether what it rings for was the case already.
         :param eagerness: that of waits of this kind.
@@ -64,8 +67,10 @@ class Bell:
         return self._poll.poll(0)
 
     def _sleep(self, deadline: Deadline) -> list[tuple[int, int]]:
-        left = deadline.remaining()
-        return self._poll.poll(None if left is None else left * 1000)
+        # A signal that comes when the call is just about to sleep is only seen after it: Ctrl-C
+        # must not have to wait for long.
+        left = deadline.earlier_of(Deadline.after(LONGEST_SLEEP)).remaining() or 0.0
+        return self._poll.poll(left * 1000)
 
     def close(self) -> None:
         """Nobody waits, and nobody rings any more."""
