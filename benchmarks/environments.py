@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,12 @@ def over_http(command: list[str]) -> Iterator[Invoke]:
 
 
 @contextmanager
-def emulator(command: list[str]) -> Iterator[Invoke]:
+def emulator(
+    command: list[str], extensions: Mapping[str, list[str]] | None = None
+) -> Iterator[Invoke]:
     # The emulator is used in images that say where functions are.
     variables = {"PYTHONPATH": str(ROOT), "LAMBDA_TASK_ROOT": os.getcwd()}
-    with rie.running(command, variables) as port:
+    with rie.running(command, variables, extensions) as port:
         caller = Caller(port)
         try:
             yield caller.invoke

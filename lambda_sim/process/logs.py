@@ -93,10 +93,15 @@ class Pipe:
         on_line: OnLine,
         cutter: Cutter,
         ears: Ears,
+        debtors: set[Pipe],
     ) -> None:
+        """
+        :param debtors: where it is as long as it may owe something.
+        """
         self.child = child
         self.fd = file.fileno()
         self._ears = ears
+        self._debtors = debtors
         ears.add(self.fd)
         os.set_blocking(self.fd, False)
         self._copy_to = copy_to
@@ -145,12 +150,16 @@ class Pipe:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         with self._reading:
-            self._is_busy = True  # before the pipe looks empty, until its lines are handed over
+            # Before the pipe looks empty, until its lines are handed over.
+            self._is_busy = True
+            self._debtors.add(self)
             try:
                 yield
             finally:
                 self._has_rest = self._lines.has_rest
                 self._is_busy = False
+                if not self._has_rest:
+                    self._debtors.discard(self)
 
     def _drain_locked(self) -> None:
         # Asking for the number also keeps us from running after a child that writes on and on.
@@ -216,6 +225,7 @@ class Output:
         self.failure: Exception | None = None
         self._on_line = on_line
         self._ears = Ears()
+        self._debtors: set[Pipe] = set()
         self._ear, self._bell = os.pipe()
         if CAN_HEAR:
             os.set_blocking(self._bell, False)
@@ -259,7 +269,13 @@ class Output:
         self, child: ManagedProcess, file: IO[bytes], cutter: Cutter, copy_to: str | None
     ) -> None:
         pipe = Pipe(
-            child, file, copy_to=copy_to, on_line=self._on_line, cutter=cutter, ears=self._ears
+            child,
+            file,
+            copy_to=copy_to,
+            on_line=self._on_line,
+            cutter=cutter,
+            ears=self._ears,
+            debtors=self._debtors,
         )
         with self._monitor:
             self._pipes += (pipe,)
@@ -277,6 +293,8 @@ class Output:
         if not pipes:
             return
         ready = self._ears.ready()
+        if not ready and not self._debtors:
+            return
         for pipe in pipes:
             if pipe.fd in ready or pipe.may_owe(flush=flush):
                 pipe.drain(flush=flush)

@@ -20,8 +20,8 @@ __all__ = [
     "process",
 ]
 
-KERNEL_THREAD = 0x0020_0000
-"""One of a process's flags in Linux."""
+EXECUTING_TIME = 1.0
+"""Seconds at most, on a busy machine, from the birth of a process to its program's first step."""
 
 SHORTEST_PAUSE = 0.000_05
 LONGEST_PAUSE = 0.005
@@ -88,16 +88,18 @@ def is_at_rest(pid: int) -> bool:
 
 
 def is_starting(pid: int) -> bool:
-    """Whether a process of ours executes a program just now, and so shows no environment: whoever
-    started it may have gone on already."""
+    """Whether a process of ours, made a moment ago, executes its program just now, and so shows no
+    environment yet: whoever started it may have gone on already."""
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return False  # of others the kernel shows as little
         fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        uptime = float(read("/proc/uptime").split()[0])
     except OSError:
         return False
-    state, flags, end_of_environment = fields[0], int(fields[6]), int(fields[48])
-    return not end_of_environment and state not in b"ZX" and not flags & KERNEL_THREAD
+    # The first process of some machines has no environment for ever, nor has a kernel's thread.
+    age = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[48] == b"0" and fields[0] not in b"ZX" and age < EXECUTING_TIME
 
 
 def asked_until(is_so: Callable[[], bool], seconds: float) -> bool:

@@ -80,7 +80,7 @@ class Rie:
         command = [str(self._path), *flags, *words]
         if layers is None:
             return command
-        if not _may_mount():
+        if not may_mount():
             raise SkipTest("this machine has no mount namespaces for us")
         mount = 'mount --bind "$0" /opt && exec "$@"'
         return [*UNSHARE, "sh", "-c", mount, str(layers), *command]
@@ -191,7 +191,7 @@ class Emulator:
 
 
 @cache
-def _may_mount() -> bool:
+def may_mount() -> bool:
     """Whether a process may see a directory of its own as /opt."""
     try:
         command = [*UNSHARE, "mount", "--bind", "/tmp", "/opt"]
