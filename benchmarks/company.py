@@ -17,9 +17,6 @@ COUNT = 300
 SUBSCRIBER_BAR = 1.1
 
 
-EXTENSION_BAR = 1.0
-
-
 def extension(name: str, *words: str) -> ProcessConfig:
     return ProcessConfig(
         command_of(name, *words), ProcessRole.EXTENSION, name=name, inherit_stdio=False
@@ -68,7 +65,7 @@ def _beside_rie(count: int, rounds: int) -> Iterator[Row]:
         }
         turns = in_turn(cases, rounds)
     group = f"extensions: {count}"
-    yield turns.row(group, "in process", "µs", against="RIE", bar=EXTENSION_BAR, scale=1e6)
+    yield turns.row(group, "in process", "µs", against="RIE", scale=1e6)
     yield turns.row(group, "RIE", "µs", scale=1e6)
 
 
