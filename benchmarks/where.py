@@ -18,7 +18,7 @@ from benchmarks.environments import MINIMAL, SMALL, in_process
 from lambda_sim import Invocation, Simulator
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.machine import Machine
-from lambda_sim.wire import runtime_api
+from lambda_sim.wire import attendance
 from lambda_sim.wire.application import Application
 from lambda_sim.wire.bell import Bell
 from lambda_sim.wire.connection import Connection
@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "invoke, all of it": (Simulator, "invoke"),
     "the invocation is made": (Invocation, "from_bytes"),
     "enqueue: lock, transition, loan": (ExecutionEnvironment, "enqueue_and_borrow"),
-    "Next's headers": (runtime_api, "_lines"),
+    "Next's headers": (attendance, "invocation_lines"),
     "sending (2)": (Connection, "send"),
     "waiting for the socket (2)": (Bell, "wait"),
     "receiving (2)": (Incoming, "head"),
