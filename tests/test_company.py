@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import unittest
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.poller import AnsweredElsewhere
 from lambda_sim.wire.bell import CAN_RING
+from lambda_sim.wire.connection import Connection
 from tests.raw import RawExtension, RawRuntime
 from tests.support import NEXT, PATIENCE, SimulatorTest
 
@@ -318,6 +320,24 @@ class CompanyTest(SimulatorTest):
         served = [self.serve() for _ in answers]
         found = {answer.result(PATIENCE).request_id for answer in answers}
         self.assertEqual(set(served), found)
+
+    def test_what_was_not_sent_when_a_signal_came_is_sent_by_their_own_threads(self) -> None:
+        simulator = self.begin(3)
+        caller, look = threading.current_thread(), Connection.is_connected
+        for sent in range(4):
+            with self.subTest(sent=sent):
+                looks = iter(range(sent))
+
+                def interrupted(connection: Connection, looks: Iterator[int] = looks) -> bool:
+                    if threading.current_thread() is caller and next(looks, None) is None:
+                        raise Rung
+                    return look(connection)
+
+                with mock.patch.object(Connection, "is_connected", interrupted):
+                    with self.assertRaises(Rung):
+                        simulator.invoke({})
+                    self.serve()
+                self.assert_it_goes_on(simulator)
 
     @unittest.skipIf(sys.platform == "win32", "signals")
     def test_a_signals_exception_reaches_the_caller_and_all_goes_on(self) -> None:

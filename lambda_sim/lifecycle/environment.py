@@ -417,14 +417,22 @@ class ExecutionEnvironment:
                 self._monitor.add_bell(record.request_id, cast(Poller, borrowed.poll).ring)
             return record, borrowed
 
-    def take_back(self, borrowed: Borrowed) -> None:
+    def take_back(self, borrowed: Borrowed, *, is_sent: bool) -> None:
         """Whoever borrowed a runtime's poll is done with it. Its own thread goes on with the
-        connection, unless it waits again."""
+        connection, unless it waits again.
+
+        :param is_sent: whether anything was sent; else its own thread does so.
+        """
         with self as machine:
             self._monitor.remove_bell(borrowed.record.request_id)
-            machine.runtime.take_back(borrowed.poll)
+            if is_sent:
+                machine.runtime.take_back(borrowed.poll)
+            else:
+                machine.take_back_unsent(borrowed)
 
-    def take_back_event(self, errand: Errand, *, is_late: bool = False) -> None:
+    def take_back_event(
+        self, errand: Errand, *, is_sent: bool = True, is_late: bool = False
+    ) -> None:
         """The same of an extension's poll.
 
         :param is_late: the extension was waited for, and has not asked for Next.
@@ -432,7 +440,10 @@ class ExecutionEnvironment:
         with self as machine:
             if is_late:
                 errand.extension.loan.was_late()
-            machine.registry.take_back(errand.extension, errand.poll)
+            if is_sent:
+                machine.registry.take_back(errand)
+            else:
+                machine.registry.take_back_unsent(errand)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer.

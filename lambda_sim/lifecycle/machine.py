@@ -462,6 +462,12 @@ class Machine:
         errands = self.registry.lend(record) if record.had_extensions else []
         return Borrowed(record, poll, errands)
 
+    def take_back_unsent(self, borrowed: Borrowed) -> None:
+        """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
+        if self.runtime.loan.park(borrowed.poll):
+            self.runtime.park(borrowed.poll)
+            self.give_back(borrowed.record, borrowed.poll)
+
     def give_back(self, record: Record, poll: Poll) -> None:
         """The invocation did not reach who was behind the poll: the next one gets it, unless
         another did already."""

@@ -193,10 +193,18 @@ class Registry:
                     self._outbox.changes.discard(extension.id)  # nobody else waits there
         return errands
 
-    def take_back(self, extension: Extension, poll: Poll) -> None:
+    def take_back(self, errand: Errand) -> None:
         """A loan is over, whatever came of it."""
-        if extension.loan.give_back(poll):
-            self._outbox.changed(extension.id)
+        if errand.extension.loan.give_back(errand.poll):
+            self._outbox.changed(errand.extension.id)
+
+    def take_back_unsent(self, errand: Errand) -> None:
+        """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
+        extension = errand.extension
+        if extension.loan.park(errand.poll):
+            extension.polls.add(errand.poll)
+            self._outbox.changed(Topic.PARKED, extension.id)
+            self.give_back(extension.id, errand.notice)
 
     def give_back(self, identifier: str, notice: Notice) -> None:
         """An event did not reach the extension: the next poll gets it, unless it is too late."""

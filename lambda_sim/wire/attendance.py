@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -61,31 +61,24 @@ def attend(
     def is_over() -> bool:
         return record.runtime_done is not None or environment.is_closed
 
-    with ExitStack() as undo:
-        company = None
-        if borrowed.errands:
-            company = undo.enter_context(Company(environment, borrowed.errands))
+    is_sent = False
+    with Company(environment, borrowed.errands) if borrowed.errands else nullcontext() as company:
         try:
             if company is not None:
                 company.tell()
-            _deliver(record, runtime)
+            is_there = runtime.is_connected()
+            is_sent = True  # or is about to be
+            if not is_there:
+                raise SendFailed
+            runtime.answer_lent(rendering.OK, invocation_lines(record), record.invocation.body)
             _attend(runtime, company, is_over, until)
         except SendFailed:
             environment.give_back(record, runtime)
         finally:
-            environment.take_back(borrowed)
+            environment.take_back(borrowed, is_sent=is_sent)
         if company is not None and record.runtime_done is not None:
             company.see_home(deadline)
     return made
-
-
-def _deliver(record: Record, runtime: Connection) -> None:
-    """
-    :raises SendFailed: it did not go out.
-    """
-    if not runtime.is_connected():
-        raise SendFailed
-    runtime.answer_lent(rendering.OK, invocation_lines(record), record.invocation.body)
 
 
 def _attend(
@@ -131,12 +124,9 @@ class Company:
 
     def __init__(self, environment: ExecutionEnvironment, errands: Iterable[Errand]) -> None:
         self._environment = environment
-        self._epoll = select.epoll()
+        self._epoll: select.epoll | None = None
+        self._untold = list(errands)
         self._at_work: dict[int, tuple[Connection, Errand]] = {}
-        for errand in errands:
-            connection = cast(Connection, errand.poll)
-            self._at_work[connection.fd] = connection, errand
-            self._epoll.register(connection.fd, select.EPOLLIN)
 
     def __enter__(self) -> Self:
         return self
@@ -147,32 +137,44 @@ class Company:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._epoll.close()
+        for errand in self._untold:
+            self._environment.take_back_event(errand, is_sent=False)
         for _, errand in self._at_work.values():
             self._environment.take_back_event(errand)
+        if self._epoll is not None:
+            self._epoll.close()
 
     @property
     def fd(self) -> int:
         """What can be waited for: one of them has something to say."""
-        return self._epoll.fileno()
+        return self._ears.fileno()
+
+    @property
+    def _ears(self) -> select.epoll:
+        if self._epoll is None:
+            self._epoll = select.epoll()
+        return self._epoll
 
     def tell(self) -> None:
         """Send them their events."""
-        body = b""
-        for fd, (connection, errand) in list(self._at_work.items()):
-            body = body or event_body(errand.notice.event)  # the same for all
-            identifier = errand.extension.id
+        body = event_body(self._untold[0].notice.event)  # the same for all
+        while self._untold:
+            errand = self._untold[-1]
+            connection, identifier = cast(Connection, errand.poll), errand.extension.id
+            is_there = connection.is_connected()
+            self._ears.register(connection.fd, select.EPOLLIN)
+            self._at_work[connection.fd] = connection, self._untold.pop()
             try:
-                if not connection.is_connected():
+                if not is_there:
                     raise SendFailed
                 connection.answer_lent(rendering.OK, event_lines(identifier, body), body)
             except SendFailed:
                 self._environment.give_back_event(identifier, errand.notice)
-                self._leave(fd)
+                self._leave(connection.fd)
 
     def attend(self, seconds: float = 0.0) -> bool:
         """Answer what came, or comes within so many seconds; False if nothing did."""
-        ready = self._epoll.poll(seconds)
+        ready = self._ears.poll(seconds)
         for fd, _ in ready:
             if fd not in self._at_work:
                 continue  # closed, but for a child just being forked, which holds it for a moment
@@ -203,5 +205,5 @@ class Company:
 
     def _forget(self, fd: int) -> tuple[Connection, Errand]:
         with suppress(OSError):  # who waits in Next again may have been let go, and closed it
-            self._epoll.unregister(fd)
+            self._ears.unregister(fd)
         return self._at_work.pop(fd)
