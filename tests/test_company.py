@@ -20,7 +20,7 @@ from lambda_sim.lifecycle.poller import AnsweredElsewhere
 from lambda_sim.wire.bell import CAN_RING
 from lambda_sim.wire.connection import Connection
 from tests.raw import RawExtension, RawRuntime
-from tests.support import NEXT, PATIENCE, SimulatorTest
+from tests.support import EVENT_NEXT, NEXT, PATIENCE, SimulatorTest
 
 LONG = 600.0
 
@@ -201,6 +201,21 @@ class CompanyTest(SimulatorTest):
         extension.send(f"{rest}\r\n".encode())
         self.assert_it_goes_on(simulator)
 
+    def test_a_next_with_a_body_is_as_good_as_any(self) -> None:
+        simulator = self.begin()
+        (extension,) = self.extensions
+        length = [("Content-Length", "2")]
+        for _ in range(4):
+            answer = self.invoke(simulator)
+            event = self.runtime.event()
+            self.assertEqual(extension.event()["requestId"], event.id)
+            extension.send_head("GET", EVENT_NEXT, [*extension.headers, *length])
+            extension.send(b"{}")
+            self.runtime.respond(event.id)
+            self.runtime.ask()
+            self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+            simulator.wait_for_parked(2, PATIENCE)
+
     def test_one_may_ask_on_another_connection(self) -> None:
         simulator = self.begin()
         (extension,) = self.extensions
@@ -269,7 +284,7 @@ class CompanyTest(SimulatorTest):
         extension.event()
         self.runtime.respond(event.id)
         extension.send_head("GET", NEXT)  # as clients do that share their connections
-        self.runtime.send_head("GET", "/2020-01-01/extension/event/next", extension.headers)
+        self.runtime.send_head("GET", EVENT_NEXT, extension.headers)
         self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
         simulator.wait_for_parked(2, PATIENCE)
         answer = self.invoke(simulator)

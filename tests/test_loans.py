@@ -17,7 +17,7 @@ from lambda_sim import InvocationState, InvocationStatus, ShuttingDown, Simulato
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.wire.bell import CAN_RING
 from tests.raw import RawRuntime, response_path
-from tests.support import EVENT_NEXT, PATIENCE, SimulatorTest
+from tests.support import EVENT_NEXT, NEXT, PATIENCE, SimulatorTest
 
 REGISTER = "/2020-01-01/extension/register"
 
@@ -112,6 +112,17 @@ class LoanTest(SimulatorTest):
                 self.runtime.send(data[begun:])
                 self.assertEqual(self.runtime.read_answer().status, 202)
                 self.assert_it_goes_on(simulator)
+
+    def test_a_next_with_a_body_is_as_good_as_any(self) -> None:
+        simulator = self.start()
+        self.runtime = self.runtime_of(simulator)
+        for _ in range(3):
+            self.runtime.send_head("GET", NEXT, {"Content-Length": "2"})
+            self.runtime.send(b"{}")
+            simulator.wait_for_parked(1, PATIENCE)
+            answer = self.invoke(simulator)
+            self.assertEqual(self.runtime.respond(self.runtime.event().id).status, 202)
+            self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
 
     def test_an_answer_may_come_in_drops(self) -> None:
         simulator = self.begin()

@@ -319,14 +319,19 @@ class LocalSandbox:
         # A callback is waited for by the close that is under way, so it can't wait for that one.
         is_callback = any(member.watcher.is_current for member in self._members)
         with self._monitor as monitor:
-            if self._is_closing:
-                if not is_callback:
-                    monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="close")
-                return
+            is_first = not self._is_closing
             self._is_closing = True
-            monitor.wait_until(
-                SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
-            )
+            if is_first:
+                monitor.wait_until(
+                    SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
+                )
+            elif not is_callback:
+                monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="close")
+        if not is_first:
+            if not is_callback:  # it may have been one who closed, whose thread is yet to end
+                for member in self._members:
+                    member.watcher.join(DEATH_TIME)
+            return
         with ExitStack() as undo:
             undo.callback(self._closed)
             undo.callback(self._dismiss)

@@ -275,7 +275,9 @@ class Connection:
                 headers = headers.for_1_0()
         except RequestRefused as error:
             return self._refuse(error.status, str(error))
-        self.may_be_lent = CAN_RING and keeps_alive and line["SERVER_PROTOCOL"] == "HTTP/1.1"
+        # A body that nobody reads is in the way of what comes next until its answer is sent.
+        is_simple = keeps_alive and line["SERVER_PROTOCOL"] == "HTTP/1.1" and not headers.has_body
+        self.may_be_lent = CAN_RING and is_simple
         environ = headers.environ | line
         body = self._no_body
         if headers.has_body:

@@ -9,6 +9,7 @@ import sys
 import unittest
 from unittest import mock
 
+from lambda_sim.model.identifiers import new_id
 from lambda_sim.process import tree
 from lambda_sim.process.mark import VARIABLE, kill_bearers
 from tests.process.case import PATIENCE, ProcessTestCase, program
@@ -16,7 +17,9 @@ from tests.process.case import PATIENCE, ProcessTestCase, program
 
 @unittest.skipUnless(sys.platform == "linux", "only Linux shows environments so")
 class BearersTest(ProcessTestCase):
-    mark = "test-of-bearers:"
+    def setUp(self) -> None:
+        super().setUp()
+        self.mark = f"{new_id()}:"
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, VARIABLE: f"{self.mark}1:"}
