@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import unittest
+from unittest import mock
 
 import psutil
 
@@ -30,6 +31,7 @@ from lambda_sim import (
     StartError,
     WaitTimeout,
 )
+from lambda_sim.process.logs import Output
 from tests.support import (
     NEXT,
     PATIENCE,
@@ -385,6 +387,36 @@ class ProcessTest(SimulatorTest):
                     simulator.wait_for_frozen(PATIENCE)
                     self.assertEqual(psutil.Process(pid).status(), psutil.STATUS_STOPPED)
             self.assertFalse(is_alive(pid))
+
+    def test_what_was_printed_before_an_answer_is_heard_though_nobody_asks_for_next(self) -> None:
+        work = (
+            "import http.client, os, time\n"
+            "api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n"
+            f"api.request('GET', '{NEXT}')\n"
+            "answer = api.getresponse()\n"
+            "answer.read()\n"
+            "print('printed', flush=True)\n"
+            "name = answer.getheader('Lambda-Runtime-Aws-Request-Id')\n"
+            "api.request('POST', f'/2018-06-01/runtime/invocation/{name}/response', b'1')\n"
+            "api.getresponse().read()\n"
+            "time.sleep(600)\n"
+        )
+        runtime = ProcessConfig(
+            [sys.executable, "-c", work], ProcessRole.RUNTIME, inherit_stdio=False
+        )
+        for is_lent in (True, False):
+            # Nobody listens but who is just about to answer.
+            with (
+                self.subTest(is_lent=is_lent),
+                mock.patch.object(Output, "_run", return_value=None),
+            ):
+                simulator = self.start(runtime=runtime)
+                if is_lent:
+                    simulator.wait_for_parked(1, PATIENCE)
+                simulator.invoke({})
+                printed = [line.message for line in simulator.logs if line.source == "function"]
+                self.assertEqual(["printed"], printed)
+                simulator.close()
 
     def test_children_see_lambdas_variables_and_none_of_ours(self) -> None:
         os.environ["DEVELOPERS_SECRET"] = "hush"

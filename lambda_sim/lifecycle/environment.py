@@ -452,26 +452,35 @@ class ExecutionEnvironment:
         then telemetry of an invocation without extensions is complete, a caller is woken once and
         not twice, and what he calls next finds the runtime waiting.
         """
-        if record.is_settled:  # there is nothing to wait for, whatever comes after
-            return
-        with self:
-            while True:
-                was_complete = record.is_complete
-                until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
-                try:
-                    self._wait_locked(
-                        record.request_id,
-                        lambda: record.is_settled or None,
-                        until,
-                        f"invocation {record.request_id} to complete",
-                    )
+        if not record.is_settled:  # else there is nothing to wait for, whatever comes after
+            with self:
+                self._await_answer_locked(record, deadline)
+            self.hear_answered(record)
+
+    def _await_answer_locked(self, record: Record, deadline: Deadline) -> None:
+        while True:
+            was_complete = record.is_complete
+            until = Deadline.after(ANSWER_GRACE).earlier_of(deadline)
+            try:
+                self._wait_locked(
+                    record.request_id,
+                    lambda: record.is_settled or None,
+                    until,
+                    f"invocation {record.request_id} to complete",
+                )
+                return
+            except (WaitTimeout, ShuttingDown):
+                is_over = until is deadline or self._monitor.is_closed
+                if record.is_complete and (was_complete or is_over):
                     return
-                except (WaitTimeout, ShuttingDown):
-                    is_over = until is deadline or self._monitor.is_closed
-                    if record.is_complete and (was_complete or is_over):
-                        return
-                    if is_over:
-                        raise
+                if is_over:
+                    raise
+
+    def hear_answered(self, record: Record) -> None:
+        """Before a caller has his answer: what was printed until it came, if Next was not in time
+        to have that heard."""
+        if record.runtime_done is None:
+            self._hear(flush=False)
 
     def wait_for_chunk(self, record: Record, index: int, deadline: Deadline) -> bytes | None:
         """Block until a response has a piece of this index, or none will come (None)."""

@@ -78,6 +78,8 @@ def attend(
             environment.take_back(borrowed, is_sent=is_sent)
         if company is not None and record.runtime_done is not None:
             company.see_home(deadline)
+    if made is not None:
+        environment.hear_answered(record)
     return made
 
 

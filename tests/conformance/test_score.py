@@ -27,9 +27,15 @@ class RieTest(unittest.TestCase):
         emulator = Rie.found()
         if emulator is None:
             self.skipTest("RIE is not at hand: python -m tests.conformance.score.rie fetches it")
+        recorded = page.recorded(page.PAGE.read_text())
         outcomes = run(emulator, cases(), 3 * WORKERS)
         told = page.words(outcomes)
-        recorded = page.recorded(page.PAGE.read_text())
+        if any(recorded[name] != word for name, word in told.items()):
+            # A case of the emulator's that fails by chance on a busy machine holds alone.
+            again = run(emulator, [one.case for one in outcomes if not one.is_held], 1)
+            later = {one.case.name: one for one in again}
+            outcomes = [later.get(one.case.name, one) for one in outcomes]
+            told = page.words(outcomes)
         for name, word in told.items():
             with self.subTest(name):
                 self.assertEqual(recorded[name], word)

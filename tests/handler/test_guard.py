@@ -255,6 +255,7 @@ class MainThreadTest(Anywhere, GuardTest):
             held = threading.Lock()
             held.acquire()
             child = stack.enter_context(_child())
+            pending = self.soon(theirs.recv, 1)
             waits: dict[str, Callable[[], object]] = {
                 "sleep": lambda: time.sleep(PATIENCE),
                 "socket": lambda: ours.recv(1),
@@ -262,7 +263,7 @@ class MainThreadTest(Anywhere, GuardTest):
                 "event": lambda: threading.Event().wait(PATIENCE),
                 "asyncio": lambda: asyncio.run(asyncio.sleep(PATIENCE)),
                 "subprocess": lambda: child.wait(PATIENCE),
-                "future": lambda: self.soon(theirs.recv, 1).result(PATIENCE),
+                "future": lambda: pending.result(PATIENCE),
             }
             for name, wait in waits.items():
                 with self.subTest(name):
