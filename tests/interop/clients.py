@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +60,20 @@ class Client:
     stream_type: str = "text/plain"
     is_streamed: bool = True
     """Whether it says that its stream is one."""
+
+    is_alone: bool = False
+    """Whether two at one time on a machine break each other, by a file that each writes anew."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for those of other suites, if it has to be alone."""
+        folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
+        try:
+            if self.is_alone:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def lacking(self) -> str | None:
         """Why it can't run here, and what would mend that."""
@@ -163,6 +181,7 @@ JAVA = Client(
     error_keys=frozenset({"errorType", "errorMessage", "stackTrace"}),
     init_error=("java.lang.IllegalStateException", "no init today"),
     init_error_type="Runtime.BadFunctionCode",
+    is_alone=True,  # /tmp/.libaws-lambda-jni.so
 )
 
 BASH = Client(

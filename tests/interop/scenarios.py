@@ -37,6 +37,7 @@ class InteropTest(SimulatorTest):
         for client in clients:
             if (lacking := client.lacking()) is not None:
                 self.skipTest(lacking)
+            self.enterContext(client.turn())
 
     def started(self, client: Client, env: Mapping[str, str] | None = None, **config: Any) -> Any:
         """A client and its function, with time and memory enough for a slow machine and Java."""
