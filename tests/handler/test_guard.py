@@ -27,6 +27,9 @@ LONG = 2 * PATIENCE
 SHORT = 0.02
 """Seconds. With such a margin what can't be interrupted is stuck soon."""
 
+SOON = 0.5
+"""Seconds: not before the work has come to where it is to be interrupted."""
+
 
 class GuardTest(SimulatorTest):
     """Each test's work runs in the main thread, in the classes below also in others."""
@@ -299,7 +302,7 @@ class MainThreadTest(Anywhere, GuardTest):
             libc.pthread_barrier_wait(barrier)
 
         guard = self.enterContext(DeadlineGuard(SHORT, on_stuck=meet))
-        with self.assertRaises(DeadlineExceeded) as caught, guard.watch(Deadline.after(0)):
+        with self.assertRaises(DeadlineExceeded) as caught, guard.watch(Deadline.after(SOON)):
             libc.pthread_barrier_wait(barrier)
         [told] = self.told
         self.assertIn("libc.pthread_barrier_wait(barrier)", told.stack[-1])
@@ -345,7 +348,7 @@ class OtherThreadTest(Anywhere, GuardTest):
         received = bytearray(1)
 
         def watched() -> None:
-            with self.assertRaises(DeadlineExceeded), guard.watch(Deadline.after(0)):
+            with self.assertRaises(DeadlineExceeded), guard.watch(Deadline.after(SOON)):
                 ours.recv_into(received)
                 self.fail("nothing interrupted it afterwards")
 
@@ -390,7 +393,7 @@ class PoisonTest(GuardTest):
             self.spin()
         self.assertFalse(guard.is_poisoned)
         guard = self.guard(SHORT)
-        deadline = Deadline.after(0)
+        deadline = Deadline.after(SOON)
         with self.assertRaises(DeadlineExceeded), guard.watch(deadline), deadline.shield():
             self.stuck.wait(PATIENCE)
         self.assertTrue(guard.is_poisoned)
@@ -405,7 +408,7 @@ class PoisonTest(GuardTest):
             order.append("told")
 
         guard = self.enterContext(DeadlineGuard(SHORT, on_stuck=tell))
-        deadline = Deadline.after(0)
+        deadline = Deadline.after(SOON)
         with self.assertRaises(DeadlineExceeded), guard.watch(deadline), deadline.shield():
             self.stuck.wait(PATIENCE)
             ended.set()
@@ -426,7 +429,7 @@ class PoisonTest(GuardTest):
             raise ValueError("as asked")
 
         guard = self.enterContext(DeadlineGuard(SHORT, on_stuck=tell))
-        deadline = Deadline.after(0)
+        deadline = Deadline.after(SOON)
         logged = self.enterContext(self.assertLogs("lambda_sim.handler.guard"))
         with self.assertRaises(DeadlineExceeded), guard.watch(deadline), deadline.shield():
             self.stuck.wait(PATIENCE)
