@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from lambda_sim.process import tree
-from lambda_sim.process.mark import kill_bearers
+from lambda_sim.process.mark import Birth, kill_bearers
 from lambda_sim.process.memory import TreeMemory, Usage
 from lambda_sim.sync import NEVER, Deadline, Monitor
 
@@ -42,6 +42,7 @@ class ProcessGroup:
     def __init__(self, popen: subprocess.Popen[bytes], mark: str) -> None:
         self.pid = popen.pid
         self._mark = mark
+        self._birth = Birth.of(popen.pid)
         self._popen = popen
         self._memory = TreeMemory(popen.pid)
         self._monitor = Monitor()
@@ -143,7 +144,7 @@ class ProcessGroup:
         """
         left = [known for pid in self.descendants() if (known := tree.process(pid))]
         self.kill()
-        return left + kill_bearers(self._mark, self.pid)
+        return left + kill_bearers(self._mark, self._birth)
 
     def starve(self, pid: int) -> psutil.Process | None:
         """Kill one process of the tree for want of memory, stopped or not; None if it is gone."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from weakref import WeakSet
 
-from lambda_sim.process.mark import VARIABLE
+from lambda_sim.process.mark import VARIABLE, Birth
 
 __all__ = ["Guard"]
 
@@ -68,7 +68,7 @@ class Guard:
         assert self._shell.stdin is not None
         self._pipe = self._shell.stdin
         os.set_blocking(self._pipe.fileno(), False)
-        self.pid = self._shell.pid
+        self.birth = Birth.of(self._shell.pid)
         _all_guards().add(self)
 
     def watch(self, group: int) -> None:

@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import Self
 
+import attrs
 import psutil
 
 from lambda_sim.process import tree
 
-__all__ = ["VARIABLE", "child_mark", "kill_bearers", "marked"]
+__all__ = ["VARIABLE", "Birth", "child_mark", "kill_bearers", "marked"]
 
 VARIABLE = "LAMBDA_SIM_SANDBOX"
 """Not one of Lambda's: a process that left its group and lost its parents is known by nothing
 else. Its value differs for each child."""
 
+FORKS_MEANWHILE = 1000
+"""More than happen from the start of a process until they are counted."""
+
 LOOKING_TIME = 5.0
 """Seconds at most for those who start others faster than they are killed."""
+
+
+@attrs.frozen
+class Birth:
+    """When a process was started, as far as it tells who is younger: those have greater ids, until
+    the ids start over."""
+
+    pid: int
+    forks: int | None
+    """Processes and threads that the machine had started soon after; None if it does not say."""
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Of one that was started just now."""
+        return cls(pid, _forks())
+
+    @property
+    def lowest(self) -> int:
+        """No younger process has a lower id."""
+        now = _forks()
+        if self.forks is None or now is None:
+            return 0
+        return self.pid if self.pid + now - self.forks < _greatest_id() - FORKS_MEANWHILE else 0
 
 
 def child_mark(mark: str, number: int) -> str:
@@ -29,15 +57,14 @@ def marked(environment: dict[str, str], mark: str) -> dict[str, str]:
     return {VARIABLE: mark} | environment | {VARIABLE: mark}
 
 
-def kill_bearers(mark: str, first: int) -> list[psutil.Process]:
+def kill_bearers(mark: str, first: Birth) -> list[psutil.Process]:
     """Kill all processes that were started with a mark, whoever their parents are.
 
     Those are missing that took it out of their environment or hide that, and all of them where
     the kernel does not show environments.
 
     :param mark: what theirs begins with.
-    :param first: the id of a process that is older than they: younger ones have greater ids, until
-        the ids start over.
+    :param first: a process that is older than they.
     :returns: everyone that was found; they may not have ended yet.
     """
     line = f"{VARIABLE}={mark}".encode()
@@ -45,7 +72,7 @@ def kill_bearers(mark: str, first: int) -> list[psutil.Process]:
 
     def are_all_killed() -> bool:
         """Look once: whoever is found may have started another, and who starts shows nothing."""
-        pids, is_one_starting = _look(line, first)
+        pids, is_one_starting = _look(line, first.lowest)
         new = [one for one in map(tree.process, pids) if one is not None and one not in killed]
         killed.extend(new)
         for known in new:
@@ -57,14 +84,12 @@ def kill_bearers(mark: str, first: int) -> list[psutil.Process]:
     return killed
 
 
-def _look(line: bytes, first: int) -> tuple[list[int], bool]:
+def _look(line: bytes, lowest: int) -> tuple[list[int], bool]:
     """Whose environment holds a line, and whether one is there whose environment is not, yet."""
     try:
-        youngest = int(tree.read("/proc/loadavg").split()[-1])
         names = os.listdir("/proc")
-    except (OSError, ValueError, IndexError):
+    except OSError:
         return [], False
-    lowest = first if youngest >= first else 0
     bearers, is_one_starting = [], False
     for pid in map(int, filter(str.isdecimal, names)):
         if pid >= lowest:
@@ -74,6 +99,21 @@ def _look(line: bytes, first: int) -> tuple[list[int], bool]:
             elif not environment:
                 is_one_starting |= tree.is_starting(pid)
     return bearers, is_one_starting
+
+
+def _forks() -> int | None:
+    try:
+        _, found, rest = tree.read_all("/proc/stat").partition(b"\nprocesses ")
+    except OSError:
+        return None
+    return int(rest.split()[0]) if found else None
+
+
+def _greatest_id() -> int:
+    try:
+        return int(tree.read("/proc/sys/kernel/pid_max"))
+    except OSError:
+        return 0
 
 
 def _environment(pid: int) -> bytes:

@@ -420,7 +420,7 @@ class LocalSandbox:
     def _kill_unknown(self) -> None:
         """Ctrl-C may come when a process is started, and nobody is told of it yet."""
         if self._staff is not None and self._staff.guard is not None:
-            unknown = kill_bearers(self._mark, self._staff.guard.pid)
+            unknown = kill_bearers(self._mark, self._staff.guard.birth)
             tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
 
     def _dismiss(self) -> None:

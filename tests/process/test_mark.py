@@ -11,7 +11,7 @@ from unittest import mock
 
 from lambda_sim.model.identifiers import new_id
 from lambda_sim.process import tree
-from lambda_sim.process.mark import VARIABLE, kill_bearers
+from lambda_sim.process.mark import VARIABLE, Birth, kill_bearers
 from tests.process.case import PATIENCE, ProcessTestCase, program
 
 
@@ -20,6 +20,7 @@ class BearersTest(ProcessTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.mark = f"{new_id()}:"
+        self.birth = Birth.of(self.start(["/bin/true"]).pid)
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, VARIABLE: f"{self.mark}1:"}
@@ -31,7 +32,7 @@ class BearersTest(ProcessTestCase):
     def test_one_that_was_started_this_moment_is_found(self) -> None:
         for _ in range(200):  # most of them show no environment yet when Popen returns
             child = self.start(["/bin/sleep", "600"])
-            found = kill_bearers(self.mark, os.getpid())
+            found = kill_bearers(self.mark, self.birth)
             self.assertEqual([child.pid], [one.pid for one in found])
             self.assertEqual(-signal.SIGKILL, child.wait(PATIENCE))
 
@@ -40,10 +41,10 @@ class BearersTest(ProcessTestCase):
             ["/bin/sh", "-c", "for i in $(seq 50); do setsid sleep 600 & done; wait"]
         )
         self.wait_for(lambda: len(tree.children(shell.pid)) > 5)
-        found = kill_bearers(self.mark, os.getpid())
+        found = kill_bearers(self.mark, self.birth)
         self.assertGreater(len(found), 5)
         self.wait_for(lambda: not any(map(tree.is_alive, found)))
-        self.assertEqual([], kill_bearers(self.mark, os.getpid()))
+        self.assertEqual([], kill_bearers(self.mark, self.birth))
 
     def test_nobody_waits_for_those_without_an_environment(self) -> None:
         bare = subprocess.Popen(["/bin/sleep", "600"], env={})
@@ -55,8 +56,31 @@ class BearersTest(ProcessTestCase):
         self.wait_for(lambda: tree.is_at_rest(dead.pid))
         self.wait_for(lambda: not tree.is_starting(bare.pid))
         with mock.patch("lambda_sim.process.mark.LOOKING_TIME", 600.0):
-            self.assertEqual([], kill_bearers(self.mark, 1))  # as after the ids started over
+            self.assertEqual([], kill_bearers(self.mark, Birth(1, None)))
         self.assertIsNone(bare.poll())
+
+    def test_who_is_younger_has_a_greater_id_until_the_ids_start_over(self) -> None:
+        with (
+            mock.patch("lambda_sim.process.mark._greatest_id", return_value=32_768),
+            mock.patch("lambda_sim.process.mark._forks") as forks,
+        ):
+            for pid, since, lowest in (
+                (300, 0, 300),
+                (300, 30_000, 300),
+                (300, 32_000, 0),
+                (20_000, 10_000, 20_000),
+                (20_000, 13_000, 0),
+                (32_700, 0, 0),
+            ):
+                with self.subTest(pid=pid, since=since):
+                    forks.return_value = 5000 + since
+                    self.assertEqual(lowest, Birth(pid, 5000).lowest)
+            self.assertEqual(0, Birth(300, None).lowest)
+
+    def test_what_the_machine_starts_is_counted(self) -> None:
+        before = self.birth.forks
+        assert before is not None
+        self.assertGreater(Birth.of(self.start(["/bin/true"]).pid).forks or 0, before)
 
     def test_the_machines_first_and_who_is_gone_are_not_starting(self) -> None:
         self.assertFalse(tree.is_starting(1))

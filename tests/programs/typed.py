@@ -23,8 +23,8 @@ class Store(Handler[list[str], dict[str, str], list[str]]):
         elif action == "defy":
             defy()
         elif action == "meet":
-            with open(invocation.event["fifo"]):
-                pass
+            with open(invocation.event["fifo"]) as fifo:
+                fifo.read()
         elif action == "leave":
             raise SystemExit(3)
         return shared
