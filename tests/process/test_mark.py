@@ -20,7 +20,8 @@ class BearersTest(ProcessTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.mark = f"{new_id()}:"
-        self.birth = Birth.of(self.start(["/bin/true"]).pid)
+        with subprocess.Popen(["/bin/true"]) as older:
+            self.birth = Birth.of(older.pid)
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, VARIABLE: f"{self.mark}1:"}
