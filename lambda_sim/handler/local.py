@@ -186,7 +186,7 @@ class _Run:
     def _init(self, request_id: str) -> Failure | None:
         """Make the environment; what went wrong with it."""
         try:
-            executor = _executor_of(self._handler)
+            executor = _executor_of(self._handler, self._timeout)
             executor.start(self._watch_stuck)
         except SystemExit as end:
             return _exited(end, request_id)
@@ -215,7 +215,7 @@ class _Run:
     def _event(self, invocation: LocalInvocation, body: bytes, request_id: str) -> Event:
         """What Next would give. Its time begins now."""
         told, now = invocation.context, SYSTEM_CLOCK.time()
-        timeout = invocation.timeout or self._data.function.timeout
+        timeout = self._timeout_of(invocation)
         is_bytes = isinstance(invocation.event, bytes)
         return Event(
             request_id=request_id,
@@ -230,6 +230,14 @@ class _Run:
             body=body,
             headers={},
         )
+
+    def _timeout_of(self, invocation: LocalInvocation) -> float:
+        return invocation.timeout or self._data.function.timeout
+
+    def _timeout(self) -> float:
+        """The seconds of the invocation at work."""
+        assert self._attempt is not None
+        return self._timeout_of(self._attempt.invocation)
 
     def _memory(self, invocation: LocalInvocation) -> int:
         """The megabytes that the function is told it has."""
@@ -279,13 +287,13 @@ def _body(number: int, event: Any) -> bytes:
         raise ConfigurationError(field, type(event).__name__, f"JSON ({error})") from error
 
 
-def _executor_of(handler: Runnable) -> Executor:
+def _executor_of(handler: Runnable, timeout: Callable[[], float]) -> Executor:
     target = load(handler) if isinstance(handler, str) else handler
     if isinstance(target, EntryPoint):
         target = target.handler  # whose own execution is for others
     if isinstance(target, type) and issubclass(target, Handler):
         target = target()
-    return Execution(target) if isinstance(target, Handler) else TimedExecutor(target)
+    return Execution(target) if isinstance(target, Handler) else TimedExecutor(target, timeout)
 
 
 def _memory_watch(limit_mb: int | None) -> MemoryWatch | None:

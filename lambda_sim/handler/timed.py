@@ -17,23 +17,28 @@ __all__ = ["TimedExecutor"]
 
 
 class TimedExecutor(PlainExecutor):
-    """For where there is no Lambda to do so. Before that, the function meets no guard."""
+    """For where there is no Lambda to do so. Before that, the function meets no guard.
+
+    :param timeout: seconds that the invocation at work was given.
+    """
 
     is_poisoned = False
 
-    def __init__(self, function: Callable[[Any, LambdaContext], Any]) -> None:
+    def __init__(
+        self, function: Callable[[Any, LambdaContext], Any], timeout: Callable[[], float]
+    ) -> None:
         super().__init__(function)
+        self._timeout = timeout
         self._guard = DeadlineGuard(0.0, on_stuck=self._tell_stuck)
         self._on_stuck: OnStuck | None = None
         self._event: Event | None = None  # the one at work
-        self._seconds = 0.0
 
     def start(self, on_stuck: OnStuck | None = None, memory_bytes: int | None = None) -> None:
         self._on_stuck = on_stuck
 
     def execute(self, event: Event) -> Outcome:
         deadline = Deadline.from_ms(event.deadline_ms, margin=0.0)
-        self._event, self._seconds = event, deadline.remaining()
+        self._event = event
         try:
             with self._guard.watch(deadline):
                 return super().execute(event)
@@ -45,7 +50,7 @@ class TimedExecutor(PlainExecutor):
         self._guard.close()
 
     def _timed_out(self, event: Event, error: DeadlineExceeded) -> Fault:
-        message = f"Task timed out after {self._seconds:.2f} seconds"
+        message = f"Task timed out after {self._timeout():.2f} seconds"
         told = f"RequestId: {event.request_id} Error: {message}"
         return Fault("Sandbox.Timedout", told, error.stack)
 
