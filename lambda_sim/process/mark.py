@@ -94,10 +94,11 @@ def _look(line: bytes, lowest: int) -> tuple[list[int], bool]:
     for pid in map(int, filter(str.isdecimal, names)):
         if pid >= lowest:
             environment = _environment(pid)
+            if not environment:
+                is_one_starting |= tree.is_starting(pid)
+                environment = _environment(pid)  # that it has now, if it was until just then
             if line in environment:
                 bearers.append(pid)
-            elif not environment:
-                is_one_starting |= tree.is_starting(pid)
     return bearers, is_one_starting
 
 
