@@ -46,12 +46,15 @@ class GuardTest(SimulatorTest):
         self.told.append(error)
         self.stuck.set()
 
-    def fail_in(self, work: Callable[[], object], margin: float = LONG) -> DeadlineExceeded:
-        """The error of work whose time is over before it begins."""
+    def fail_in(
+        self, work: Callable[[], object], margin: float = LONG, after: float | None = None
+    ) -> DeadlineExceeded:
+        """The error of work that is interrupted after so many seconds; before it begins if None."""
         guard = self.guard(margin)
 
         def watched() -> DeadlineExceeded:
-            with self.assertRaises(DeadlineExceeded) as caught, guard.watch(Deadline.after(0)):
+            deadline = Deadline.after(0 if after is None else margin + after)
+            with self.assertRaises(DeadlineExceeded) as caught, guard.watch(deadline):
                 work()
             return caught.exception
 
@@ -270,7 +273,7 @@ class MainThreadTest(Anywhere, GuardTest):
             }
             for name, wait in waits.items():
                 with self.subTest(name):
-                    self.fail_in(wait)
+                    self.fail_in(wait, after=0.1)  # when it waits
             ours.sendall(b"!")
         self.assertEqual(self.told, [])
 
