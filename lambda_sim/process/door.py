@@ -48,6 +48,8 @@ class LogDoor:
                 broken.pop_all()
         self.path = f"/proc/{os.getpid()}/fd/{self._place}"
         self.fd = listener.fileno()
+        # Held while who came is handed over, so that whoever gets it knows that all are: always
+        # taken before the lock of who takes them, as the reading lock of a pipe is.
         self._admitting = Monitor()
         # Guarded by _admitting:
         self._listener = listener

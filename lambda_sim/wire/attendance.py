@@ -10,7 +10,6 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
-from types import TracebackType
 from typing import Self, TypeVar, cast
 
 from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment
@@ -133,12 +132,7 @@ class Company:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         for errand in self._untold:
             self._environment.take_back_event(errand, is_sent=False)
         for _, errand in self._at_work.values():

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from lambda_sim import ProcessConfig, ProcessRole
+from lambda_sim.process import tree
 from tests.interop.build import PROGRAMS, Program
 
 RIC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+TURN_TIME = 100.0
+"""Seconds; the tests of another suite take some twenty, one after the other."""
 EXIT_1 = ("Runtime.ExitError", "Runtime exited with error: exit status 1")
 
 
@@ -68,9 +71,17 @@ class Client:
     def turn(self) -> Iterator[None]:
         """Wait for those of other suites, if it has to be alone."""
         folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
+
+        def is_ours() -> bool:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                return False
+
         try:
-            if self.is_alone:
-                fcntl.flock(folder, fcntl.LOCK_EX)
+            if self.is_alone and not tree.asked_until(is_ours, TURN_TIME):
+                raise TimeoutError("the turn of another suite did not end")
             yield
         finally:
             os.close(folder)
