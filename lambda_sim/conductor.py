@@ -25,6 +25,9 @@ AWS: *Extensions API*, Shutdown phase."""
 INTERNAL_SHARE = 0.5
 """The same with internal extensions only."""
 
+ANSWER_SECONDS = 1.0
+"""How long the answer to a process that reports why it ends may hold its end up."""
+
 LAST_WORDS_SECONDS = 0.2
 """How long telemetry of what came before may hold SHUTDOWN up."""
 
@@ -220,6 +223,7 @@ class Conductor:
         self._thaw()
         with self._environment as machine:
             machine.chronicle.hurry()
+        self._environment.answer_reporters(Deadline.after(ANSWER_SECONDS))
         self._sandbox.stop(self._sandbox.live(ProcessRole.RUNTIME), self._runtime_grace())
         # What happened until now is told before the end is.
         limit = min(LAST_WORDS_SECONDS, self._config.shutdown_timeout)

@@ -59,9 +59,10 @@ class ExecutionEnvironment:
         self._measured_at = -math.inf
         self._clock = clock
         self._monitor = Monitor()
-        # Guarded by _monitor, both:
+        # Guarded by _monitor, all of it:
         self._machine = Machine(config, clock, extensions=extensions)
         self._changes = self._machine.outbox.changes
+        self._reporters = 0
 
     def __enter__(self) -> Machine:
         """Hold the lock, and the machine with it."""
@@ -239,6 +240,7 @@ class ExecutionEnvironment:
         self._read_gauges(flush=True)
         with self as machine:
             machine.fail_restore(failure)
+            self._reporters += 1
 
     def give_back(self, record: Record, poller: Poller) -> None:
         """The invocation did not reach the runtime."""
@@ -295,6 +297,7 @@ class ExecutionEnvironment:
         self._read_gauges(flush=True)
         with self as machine:
             machine.fail_init(failure)
+            self._reporters += 1
 
     # --- What extensions do ---------------------------------------------------------------------
 
@@ -371,6 +374,7 @@ class ExecutionEnvironment:
         """An extension reports an error of its init, or one that makes it exit."""
         with self as machine:
             machine.extension_fails(identifier, target, error_type)
+            self._reporters += 1
 
     def check_extension(self, identifier: str) -> None:
         """Refuse an identifier that this generation never handed out."""
@@ -649,6 +653,19 @@ class ExecutionEnvironment:
                     deadline,
                     "a flush",
                 )
+
+    def reporter_answered(self) -> None:
+        """Who reported an end was told that it was heard, or is not there any more."""
+        with self as machine:
+            self._reporters -= 1
+            machine.outbox.changed(Topic.FAREWELL)
+
+    def answer_reporters(self, deadline: Deadline) -> None:
+        """Block until everyone who reported an end has the answer, or the deadline has passed."""
+        with self, suppress(WaitTimeout):
+            self._wait_locked(
+                Topic.FAREWELL, lambda: self._reporters == 0 or None, deadline, "answers to reports"
+            )
 
     def take_outgoing(self) -> list[Outgoing]:
         """Block until there is something for subscribers, and take all of it.

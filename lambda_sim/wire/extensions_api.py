@@ -35,6 +35,7 @@ class ExtensionsApi:
     def __init__(self, environment: ExecutionEnvironment, config: SimulatorConfig) -> None:
         self._environment = environment
         self._config = config
+        self._reported = rendering.ACCEPTED._replace(afterwards=environment.reporter_answered)
 
     def routes(self) -> list[Route]:
         base = f"{protocol.EXTENSIONS_API}/extension"
@@ -93,7 +94,7 @@ class ExtensionsApi:
             self._environment.extension_fails(identifier, target, error_type)
         except refusals.UnknownExtensionIdentifier as unknown:
             raise refusals.UnknownReporter(identifier) from unknown
-        return rendering.ACCEPTED
+        return self._reported
 
 
 def identifier_of(call: Call) -> str:

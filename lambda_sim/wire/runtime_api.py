@@ -41,6 +41,7 @@ class RuntimeApi:
     def __init__(self, environment: ExecutionEnvironment, config: SimulatorConfig) -> None:
         self._environment = environment
         self._accepted = rendering.ACCEPTED._replace(afterwards=environment.measure_soon)
+        self._reported = rendering.ACCEPTED._replace(afterwards=environment.reporter_answered)
         self._has_snapshots = config.is_snap_start
         self._max_error = (
             protocol.MAX_REPORT_BYTES if config.is_managed else protocol.MAX_PAYLOAD_BYTES
@@ -108,7 +109,7 @@ class RuntimeApi:
     def init_error(self, call: Call) -> Answer:
         body = call.body(protocol.MAX_PAYLOAD_BYTES)
         self._environment.fail_init(failures.reported(body, call.header(ERROR_TYPE)))
-        return rendering.ACCEPTED
+        return self._reported
 
     def restore_next(self, call: Call) -> Answer:
         """Blocks until the snapshot is restored."""
@@ -124,7 +125,7 @@ class RuntimeApi:
     def restore_error(self, call: Call) -> Answer:
         body = call.body(protocol.MAX_PAYLOAD_BYTES)
         self._environment.fail_restore(failures.reported(body, call.header(ERROR_TYPE)))
-        return rendering.ACCEPTED
+        return self._reported
 
     def _begin(self, call: Call, stage: Stage) -> Record:
         return self._environment.begin_answer(call.argument, call.header(INVOCATION_ID), stage)

@@ -1,0 +1,71 @@
+"""Processes that say why they end, and hear that they were heard before they are ended."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from unittest import mock
+
+from lambda_sim import Simulator, SimulatorConfig
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.process import LocalSandbox
+from lambda_sim.sync import Deadline
+from tests.raw import RawExtension, RawRuntime
+from tests.support import PATIENCE, SimulatorTest
+
+
+class ReportTest(SimulatorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.order: list[str] = []
+        self.is_ending = threading.Event()
+        self.enterContext(mock.patch("lambda_sim.conductor.ANSWER_SECONDS", PATIENCE))
+        self.before(LocalSandbox, "stop", lambda: self.order.append("ended"))
+        self.before(
+            ExecutionEnvironment, "reporter_answered", lambda: self.order.append("answered")
+        )
+        self.before(ExecutionEnvironment, "answer_reporters", self.is_ending.set)
+
+    def before(self, owner: type, name: str, act: Any) -> None:
+        original = getattr(owner, name)
+
+        def instead(*arguments: Any, **named: Any) -> Any:
+            act()
+            return original(*arguments, **named)
+
+        self.enterContext(mock.patch.object(owner, name, instead))
+
+    def begin(self, report: str) -> Simulator:
+        """The answer to this report is begun only when the conductor is about to end everyone."""
+        original = getattr(ExecutionEnvironment, report)
+
+        def slow(*arguments: Any) -> None:
+            original(*arguments)
+            self.is_ending.wait(PATIENCE)
+
+        self.enterContext(mock.patch.object(ExecutionEnvironment, report, slow))
+        return self.start()
+
+    def test_a_runtime_that_can_not_start_is_answered_before_it_is_ended(self) -> None:
+        runtime = RawRuntime(self.begin("fail_init"))
+        self.addCleanup(runtime.close)
+        self.assertEqual(202, runtime.init_error().status)
+        self.assert_answered_first()
+
+    def test_an_extension_that_exits_is_answered_before_it_is_ended(self) -> None:
+        extension = RawExtension(self.begin("extension_fails"))
+        self.addCleanup(extension.close)
+        extension.register("ours")
+        self.assertEqual(202, extension.report("init", "Extension.Sad").status)
+        self.assert_answered_first()
+
+    def assert_answered_first(self) -> None:
+        self.assertEqual("answered", self.order[0] if self.order else None)
+
+    def test_who_does_not_take_its_answer_is_not_waited_for_for_ever(self) -> None:
+        environment = ExecutionEnvironment(SimulatorConfig())
+        with environment as machine:
+            machine.start()
+        environment.fail_init(Failure(error_type="Runtime.Unknown", message="it said so"))
+        environment.answer_reporters(Deadline.after(0.0))
