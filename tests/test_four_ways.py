@@ -15,7 +15,7 @@ from unittest import mock
 
 from lambda_sim import ProcessConfig, ProcessRole
 from lambda_sim.handler import InvocationReport, TestData, run_local
-from tests.support import PATIENCE, ROOT, SimulatorTest
+from tests.support import CHILDREN_PATH, PATIENCE, ROOT, SimulatorTest
 
 EXAMPLES = ROOT / "examples"
 
@@ -85,7 +85,7 @@ class FourWaysTest(SimulatorTest):
         runtime = ProcessConfig(
             [sys.executable, "-m", module, handler],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": os.pathsep.join(map(str, (ROOT, EXAMPLES)))},
+            env={"PYTHONPATH": f"{CHILDREN_PATH}{os.pathsep}{EXAMPLES}"},
             cwd=EXAMPLES,
             inherit_stdio=False,
         )

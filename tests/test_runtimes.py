@@ -27,7 +27,7 @@ from lambda_sim import (
     Simulator,
 )
 from lambda_sim.testing import ManualClock
-from tests.support import PATIENCE, PROGRAMS, ROOT, SimulatorTest, is_alive, program
+from tests.support import CHILDREN_PATH, PATIENCE, PROGRAMS, SimulatorTest, is_alive, program
 
 CLIENTS = {
     "embedded": [sys.executable, "-m", "lambda_sim.handler"],
@@ -49,7 +49,7 @@ class RuntimeTest(SimulatorTest):
         return ProcessConfig(
             [*CLIENTS[self.client], handler],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": str(ROOT)},
+            env={"PYTHONPATH": CHILDREN_PATH},
             cwd=PROGRAMS,
             inherit_stdio=False,
         )
@@ -135,7 +135,7 @@ class RicTest(SimulatorTest):
         return ProcessConfig(
             [*CLIENTS[self.client], handler],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": str(ROOT), **env},
+            env={"PYTHONPATH": CHILDREN_PATH, **env},
             cwd=PROGRAMS,
             inherit_stdio=False,
         )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.support import PATIENCE, ROOT, is_alive, with_default_signals
+from tests.support import CHILDREN_PATH, PATIENCE, is_alive, with_default_signals
 from tests.support import PROGRAMS as SHARED
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -44,7 +44,7 @@ class CommandTestCase(unittest.TestCase):
         child = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "lambda_sim", *words],
             cwd=self.cwd,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH, **environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

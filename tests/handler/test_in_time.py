@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lambda_sim import Invocation, InvocationStatus, ProcessConfig, ProcessRole, Simulator
-from tests.support import PATIENCE, PROGRAMS, ROOT, SimulatorTest
+from tests.support import CHILDREN_PATH, PATIENCE, PROGRAMS, SimulatorTest
 
 TIMEOUT = 1.5
 """Seconds. The guard's margin is one of them, so a stuck handler is told half a second before."""
@@ -25,7 +25,7 @@ class OurRuntimeTest(SimulatorTest):
         runtime = ProcessConfig(
             [sys.executable, *self.client],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": str(ROOT), **self.env},
+            env={"PYTHONPATH": CHILDREN_PATH, **self.env},
             cwd=PROGRAMS,
             inherit_stdio=False,
         )

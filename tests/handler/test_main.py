@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import CHILDREN_PATH, ROOT
+
 from .doubles import ACCEPTED, PATIENCE, HandlerTestCase, Instead, Step, answer, next_answer
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs" / "handlers"
 
 
@@ -22,7 +23,7 @@ class MainTestCase(HandlerTestCase):
         child = subprocess.Popen(
             command,
             cwd=PROGRAMS,
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **environ},
+            env={"PATH": os.defpath, "PYTHONPATH": CHILDREN_PATH, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_sim import Invocation, InvocationStatus, ProcessConfig, ProcessRole, Simulator
-from tests.support import PATIENCE, PROGRAMS, ROOT, SimulatorTest
+from tests.support import CHILDREN_PATH, PATIENCE, PROGRAMS, SimulatorTest
 
 
 class ServingTest(SimulatorTest):
@@ -25,7 +25,7 @@ class ServingTest(SimulatorTest):
         return ProcessConfig(
             [sys.executable, *self.client],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": str(ROOT), **env},
+            env={"PYTHONPATH": CHILDREN_PATH, **env},
             cwd=PROGRAMS,
             inherit_stdio=False,
         )

@@ -12,14 +12,12 @@ import psutil
 from lambda_sim.process import tree
 from tests.process.case import (
     PATIENCE,
-    PROGRAMS,
     ProcessTestCase,
     SandboxTestCase,
     is_gone,
     is_stopped,
 )
-
-ROOT = PROGRAMS.parent.parent
+from tests.support import CHILDREN_PATH, ROOT
 
 
 def ignores(pid: int, number: int) -> bool:
@@ -35,6 +33,7 @@ class KilledTest(ProcessTestCase):
         popen = subprocess.Popen(
             [sys.executable, "-m", "tests.programs.keeper", *words],
             cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": CHILDREN_PATH},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -5,14 +5,9 @@ from __future__ import annotations
 import faulthandler
 import sys
 import unittest
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-
-ELSEWHERE = "tests.conformance.test_score."
-"""Cases against programs in processes of their own, which nothing here has race; they would take a
-third of the time."""
 
 
 class WatchedResult(unittest.TextTestResult):
@@ -29,23 +24,14 @@ class WatchedResult(unittest.TextTestResult):
         super().stopTest(test)
 
 
-def _each(tests: unittest.TestSuite) -> Iterator[unittest.TestCase]:
-    for one in tests:
-        if isinstance(one, unittest.TestSuite):
-            yield from _each(one)
-        else:
-            yield one
-
-
 def main() -> int:
     interval, limit, *rooms = sys.argv[1:]
     sys.setswitchinterval(float(interval))  # before tests are imported, which do so to children
     WatchedResult.limit = float(limit)
     loader, tests = unittest.TestLoader(), ROOT / "tests"
-    found = unittest.TestSuite(
+    suite = unittest.TestSuite(
         loader.discover(str(tests / room), top_level_dir=str(ROOT)) for room in rooms or [""]
     )
-    suite = unittest.TestSuite(one for one in _each(found) if not one.id().startswith(ELSEWHERE))
     runner = unittest.TextTestRunner(verbosity=0, resultclass=WatchedResult)
     return 0 if runner.run(suite).wasSuccessful() else 1
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from lambda_sim.process import tree
-from tests.support import PATIENCE, ROOT, is_alive, with_default_signals
+from tests.support import CHILDREN_PATH, PATIENCE, is_alive, with_default_signals
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -37,7 +37,7 @@ class KillTestCase(unittest.TestCase):
         popen: subprocess.Popen[str] = subprocess.Popen(
             command,
             cwd=PROGRAMS,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": self.folder},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH, "TMPDIR": self.folder},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

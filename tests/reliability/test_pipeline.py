@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from lambda_sim import FreezeMode, InvocationStatus, ProcessConfig, ProcessRole, Simulator
 from lambda_sim.telemetry.patience import PATIENCE_SECONDS
-from tests.support import PATIENCE, ROOT, SimulatorTest
+from tests.support import CHILDREN_PATH, PATIENCE, SimulatorTest
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 NAME = "pipeline"
 PROTOCOLS = ("http", "tcp")
 DROPPED = "platform.logsDropped"
+TALKING = ProcessConfig(
+    [sys.executable, "-m", "lambda_sim.handler", "talking.talk"],
+    ProcessRole.RUNTIME,
+    cwd=PROGRAMS,
+    env={"PYTHONPATH": CHILDREN_PATH},
+    inherit_stdio=False,
+)
+SETTINGS: dict[str, Any] = {"invocation_timeout": 60, "shutdown_timeout": PATIENCE}
 
 
 class PipelineTestCase(SimulatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.told: dict[str, int] = {}
+        """Lines of each invocation."""
 
     def pipeline(self, protocol: str, *options: str, **config: Any) -> Simulator:
-        command = [sys.executable, str(PROGRAMS / "pipeline_extension.py"), str(self.folder)]
-        extension = ProcessConfig(
-            [*command, protocol, *options], ProcessRole.EXTENSION, name=NAME, inherit_stdio=False
-        )
-        runtime = ProcessConfig(
-            [sys.executable, "-m", "lambda_sim.handler", "talking.talk"],
-            ProcessRole.RUNTIME,
-            cwd=PROGRAMS,
-            env={"PYTHONPATH": str(ROOT)},
-            inherit_stdio=False,
-        )
+        """A simulator with a pipeline of its own."""
         for old in self.folder.iterdir():
             old.unlink()
-        settings = {"invocation_timeout": 60, "shutdown_timeout": PATIENCE, **config}
-        return self.start(runtime=runtime, extensions=[extension], **settings)
+        self.told.clear()
+        extension = ProcessConfig(
+            self.command(protocol, *options), ProcessRole.EXTENSION, name=NAME, inherit_stdio=False
+        )
+        return self.start(runtime=TALKING, extensions=[extension], **SETTINGS, **config)
+
+    def command(self, protocol: str, *options: str) -> list[str]:
+        program = str(PROGRAMS / "pipeline_extension.py")
+        return [sys.executable, program, str(self.folder), protocol, *options]
 
     def talk(self, simulator: Simulator, lines: int, **event: Any) -> None:
         state = simulator.invoke({"lines": lines, **event})
         self.assertIs(InvocationStatus.SUCCESS, state.status, state.error)
+        self.told[state.request_id] = lines
 
     def written(self, life: int = 0) -> list[tuple[str, Any]]:
         *lines, _ = (self.folder / f"{life}.jsonl").read_bytes().split(b"\n")  # the last is begun
@@ -52,12 +64,29 @@ class PipelineTestCase(SimulatorTest):
     def captured(self, simulator: Simulator) -> list[tuple[str, Any]]:
         return [(event.type, event.record) for event in simulator.telemetry_events]
 
-    def assert_whole(self, simulator: Simulator) -> None:
-        """What was written is what was captured, event by event."""
+    def assert_whole(self, simulator: Simulator, *, is_heard: bool = True) -> None:
+        """What was written is what was captured, event by event, and all that was said."""
         written, captured = self.written(), self.captured(simulator)
         for place, (found, expected) in enumerate(zip(written, captured, strict=False)):
             self.assertEqual(expected, found, f"event {place}")
         self.assertEqual(len(captured), len(written))
+        self.assert_said(written, is_heard=is_heard)
+
+    def assert_said(self, written: list[tuple[str, Any]], *, is_heard: bool) -> None:
+        """Every line of every invocation, each with its start and its end, in order.
+
+        :param is_heard: whether the pipeline's own output comes to the simulator, too.
+        """
+        records: defaultdict[str, list[Any]] = defaultdict(list)
+        for kind, record in written:
+            records[kind].append(record)
+        numbers = [int(line.split()[0]) for line in records["function"]]
+        self.assertEqual([n for lines in self.told.values() for n in range(lines)], numbers)
+        for kind in ("platform.start", "platform.runtimeDone", "platform.report"):
+            self.assertEqual(list(self.told), [record["requestId"] for record in records[kind]])
+        said = [line.rstrip() for line in records["extension"]]
+        spoken = [f"{NAME} {request_id}" for request_id in self.told]
+        self.assertEqual(spoken if is_heard else [], said)
 
 
 class PipelineTest(PipelineTestCase):
@@ -100,13 +129,33 @@ class PipelineTest(PipelineTestCase):
                 self.assert_whole(simulator)
 
     def test_what_is_due_in_a_long_freeze_comes_once(self) -> None:
-        simulator = self.pipeline("http", freeze_mode=FreezeMode.PROCESS)
-        self.talk(simulator, 10)
-        simulator.wait_for_frozen(PATIENCE)
-        time.sleep(1.5 * PATIENCE_SECONDS)  # for longer than a listener is waited for
-        self.talk(simulator, 10)
-        simulator.graceful_shutdown()
-        self.assert_whole(simulator)
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol):
+                simulator = self.pipeline(protocol, freeze_mode=FreezeMode.PROCESS)
+                self.talk(simulator, 10)
+                simulator.wait_for_frozen(PATIENCE)
+                time.sleep(1.5 * PATIENCE_SECONDS)  # for longer than a listener is waited for
+                self.talk(simulator, 10)
+                simulator.graceful_shutdown()
+                self.assert_whole(simulator)
+
+    def test_a_pipeline_that_somebody_else_started_is_frozen_and_gets_all_once(self) -> None:
+        simulator = self.start(
+            freeze_mode=FreezeMode.PROCESS, external_extensions=[NAME], **SETTINGS
+        )
+        variables = {"PYTHONPATH": CHILDREN_PATH, **simulator.lambda_env_vars()}
+        with subprocess.Popen(self.command("http"), env=variables, stdout=subprocess.DEVNULL) as it:
+            self.addCleanup(it.kill)
+            simulator.register_freeze_pid(it.pid)
+            simulator.wait_for_parked(1, PATIENCE)
+            simulator.spawn_process_with_config(TALKING)
+            for number in range(10):
+                self.talk(simulator, number)
+                simulator.wait_for_frozen(PATIENCE)
+                self.assertEqual(psutil.STATUS_STOPPED, psutil.Process(it.pid).status())
+            simulator.graceful_shutdown()
+            self.assertEqual(0, it.wait(PATIENCE))
+        self.assert_whole(simulator, is_heard=False)
 
     def test_what_a_slow_pipeline_loses_is_accounted_for(self) -> None:
         simulator = self.pipeline("http", "slow=0.5", history_limit=200_000)

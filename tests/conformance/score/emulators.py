@@ -21,10 +21,10 @@ from unittest import SkipTest
 import psutil
 
 from tests.conformance.score import rie
+from tests.support import CHILDREN_PATH
 
 Address = tuple[str, int]
 
-ROOT = Path(__file__).resolve().parents[3]
 
 PORTS = range(20_000, 32_000)
 """Below those that the kernel hands out for outgoing connections."""
@@ -105,7 +105,7 @@ class Emulator:
             flags += ["--runtime-api-address", "{}:{}".format(*self.api)]
             self._process = subprocess.Popen(
                 kind.command(flags, words, layers),
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_sim import InvocationState, ProcessConfig, ProcessRole
-from tests.support import PATIENCE, PROGRAMS, ROOT, SimulatorTest
+from tests.support import CHILDREN_PATH, PATIENCE, PROGRAMS, SimulatorTest
 
 from .moto_case import MotoTest
 from .world import FIRST, OLD_PASSWORD, SECOND
@@ -34,7 +34,7 @@ class LambdaTest(MotoTest, SimulatorTest):
         runtime = ProcessConfig(
             [sys.executable, "-m", *self.runtime],
             ProcessRole.RUNTIME,
-            env={"PYTHONPATH": str(ROOT)},
+            env={"PYTHONPATH": CHILDREN_PATH},
             cwd=PROGRAMS,
             inherit_stdio=False,
         )

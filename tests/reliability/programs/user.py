@@ -18,7 +18,7 @@ RUNTIME = ProcessConfig(
     [sys.executable, "-m", "lambda_sim.handler", "functions.work"],
     ProcessRole.RUNTIME,
     cwd=HERE,
-    env={"PYTHONPATH": str(HERE.parents[2])},
+    env={"PYTHONPATH": os.environ["PYTHONPATH"]},
 )
 EXTENSION = ProcessConfig(
     [sys.executable, str(SHARED / "extension.py"), "keen", "600"],
