@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from lambda_sim import Simulator
+from collections.abc import Mapping
+
+from lambda_sim.wire.application import Application
+from lambda_sim.wire.invoke_api import InvokeApi
+from lambda_sim.wire.server import WireServer
 from tests.raw import RawAnswer, RawConnection
-from tests.support import SimulatorTest
+from tests.support import SimulatorTest, handler_runtime
 
 PING = "/2018-06-01/ping"
+INVOKE = "/2015-03-31/functions/function/invocations"
 BROWSER = {"Accept-Language": "de"}
 
 
-class PageTest(SimulatorTest):
-    def setUp(self) -> None:
-        super().setUp()
-        self.simulator = self.start()
+class Asking(SimulatorTest):
+    """Asks one address with exactly the headers that a test names."""
 
-    def ask(self, simulator: Simulator | None = None, **headers: str) -> RawAnswer:
-        """A ping with exactly these headers, on a connection of its own."""
-        simulator = simulator or self.simulator
-        connection = RawConnection(("127.0.0.1", simulator.addr[1]))
+    address: tuple[str, int]
+
+    def ask(self, **headers: str) -> RawAnswer:
+        """A ping, on a connection of its own."""
+        return self.sent(f"GET {PING}", headers)
+
+    def sent(self, request: str, headers: Mapping[str, str], body: str = "") -> RawAnswer:
+        connection = RawConnection(self.address)
         self.addCleanup(connection.close)
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        connection.send("\r\n".join([f"GET {PING} HTTP/1.1", *lines, "", ""]).encode())
+        connection.send("\r\n".join([f"{request} HTTP/1.1", *lines, "", body]).encode())
         return connection.read_answer()
 
     def assert_passes(self, **headers: str) -> None:
@@ -34,6 +41,12 @@ class PageTest(SimulatorTest):
             self.assertEqual(answer.status, 403)
             self.assertEqual(answer["Connection"], "close")
             self.assertIn(b"this listens on loopback", answer.body)
+
+
+class PageTest(Asking):
+    def setUp(self) -> None:
+        super().setUp()
+        self.address = self.start().addr
 
     def test_runtimes_and_sdks_may_use_any_host_as_with_the_emulator(self) -> None:
         for host in ("example.com", "rie:8080", "169.254.100.1:9001", "[::1]:1", ""):
@@ -90,6 +103,45 @@ class PageTest(SimulatorTest):
 
     def test_who_asks_for_another_address_answers_everyone(self) -> None:
         """A container's service name, a proxy in front, a team's machine: that is asked for."""
-        simulator = self.start(host="0.0.0.0")
-        answer = self.ask(simulator, Host="lambda.example.com", Origin="https://example.com")
-        self.assertEqual(answer.status, 200)
+        self.address = ("127.0.0.1", self.start(host="0.0.0.0").addr[1])
+        self.assert_passes(Host="lambda.example.com", Origin="https://example.com")
+
+
+class InvokeTest(Asking):
+    """The port that callers use: a page that got through would run the function."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.simulator = self.start(runtime=handler_runtime("functions.echo"))
+        app = Application(InvokeApi(self.simulator).routes())
+        self.address = self.enterContext(WireServer(app, name="invoke-api")).address
+
+    def ask(self, **headers: str) -> RawAnswer:
+        """An invocation, of a type that a browser lets any page post."""
+        length = {"Content-Type": "text/plain", "Content-Length": "2"}
+        return self.sent(f"POST {INVOKE}", {**headers, **length}, "{}")
+
+    def assert_invoked(self, count: int) -> None:
+        self.assertEqual(len(self.simulator.invocation_states), count)
+
+    def test_a_page_from_elsewhere_invokes_nothing(self) -> None:
+        for origin in ("https://evil.example", "http://93.184.216.34", "null"):
+            self.assert_refused(Host="127.0.0.1:9000", Origin=origin)
+        self.assert_refused(Host="127.0.0.1:9000", Sec_Fetch_Site="cross-site")
+        self.assert_invoked(0)
+
+    def test_nor_does_one_whose_name_was_bound_anew(self) -> None:
+        for host in ("evil.example:9000", "127.0.0.1.evil.example"):
+            self.assert_refused(Host=host, **BROWSER)
+            self.assert_refused(Host=host, Origin=f"http://{host}")
+            self.assert_refused(Host=host, Referer=f"http://{host}/")
+        self.assert_invoked(0)
+
+    def test_a_client_invokes_by_any_host(self) -> None:
+        for host in ("127.0.0.1:9000", "example.com", "rie:8080"):
+            self.assert_passes(Host=host)
+        self.assert_invoked(3)
+
+    def test_so_does_a_page_of_this_machine(self) -> None:
+        self.assert_passes(Host="127.0.0.1:9000", Origin="http://localhost:3000", **BROWSER)
+        self.assert_invoked(1)
