@@ -10,6 +10,7 @@ from unittest import mock
 
 from lambda_sim import Invocation, ProcessConfig, ProcessRole, Simulator, SimulatorConfig
 from lambda_sim.model.variables import CREDENTIALS
+from lambda_sim.testing import TelemetryReceiver
 from lambda_sim.wire.application import Application
 from lambda_sim.wire.invoke_api import InvokeApi
 from lambda_sim.wire.server import WireServer
@@ -112,14 +113,23 @@ class LoggingTest(SimulatorTest):
         simulator = self.start(external_extensions=("watcher",))
         extension = RawExtension(simulator).register("watcher", "INVOKE")
         self.addCleanup(extension.close)
-        extension.subscribe({"destination": {"URI": f"http://{SECRET}:1/"}})
+        receiver = self.enterContext(TelemetryReceiver())
+        receiver.refuse(1)
+        self.assertEqual(extension.subscribe(_wanted(f"http://{SECRET}:1/")).status, 400)
+        self.assertEqual(extension.subscribe(_wanted(f"{receiver.url}{SECRET}")).status, 200)
         extension.ask()
         runtime = self.runtime(simulator)
         invoking = self.soon(simulator.invoke, {"key": SECRET})
+        request_id = runtime.next().id
+        receiver.wait_for("platform.start", PATIENCE)  # so the post that was refused came before
+        self.assertEqual(extension.event()["eventType"], "INVOKE")
         told = json.dumps({"errorType": SECRET, "errorMessage": SECRET}).encode()
-        runtime.fail(runtime.next().id, told, Lambda_Runtime_Function_Error_Type=SECRET)
-        runtime.respond("x", told)
-        extension.report("exit", SECRET, told)
+        answers = [
+            runtime.fail(request_id, told, Lambda_Runtime_Function_Error_Type=SECRET),
+            runtime.respond("x", told),
+            extension.report("exit", SECRET, told),
+        ]
+        self.assertEqual([answer.status for answer in answers], [202, 400, 202])
         invoking.result(PATIENCE)
         simulator.graceful_shutdown()
         self.assert_kept_quiet()
@@ -172,6 +182,16 @@ class LoggingTest(SimulatorTest):
         runtime = RawRuntime(simulator)
         self.addCleanup(runtime.close)
         return runtime
+
+
+def _wanted(uri: str) -> Any:
+    """A subscription that is delivered soon."""
+    return {
+        "schemaVersion": "2022-12-13",
+        "types": ["platform", "function", "extension"],
+        "buffering": {"timeoutMs": 25},
+        "destination": {"protocol": "HTTP", "URI": uri},
+    }
 
 
 def _log(simulator: Simulator) -> str:
