@@ -1,7 +1,7 @@
 """Builds programs around real clients, from their registries: ``python -m tests.interop.build``.
 
 They go into .cache, and are built again when their sources or the steps have changed. Tests build
-nothing: they ask what is lacking.
+nothing: they ask what is lacking. So does ``--check``, so that no client is left out unseen.
 """
 
 from __future__ import annotations
@@ -56,6 +56,15 @@ class Program:
             missing = _missing(self.builds_with) or f"{self.name} is not built: {COMMAND}"
         return missing
 
+    def wanting(self) -> str | None:
+        """Which of its tools is not here, or is too old."""
+        if missing := _missing([*self.runs_with, *self.builds_with]):
+            return missing
+        for tool, needed in self.least.items():
+            if (found := _version(tool)) < needed:
+                return f"{tool} is {_shown(found)}, {_shown(needed)} is needed"
+        return None
+
     def is_built(self) -> bool:
         if not self.steps:
             return True
@@ -68,11 +77,8 @@ class Program:
         """
         if self.is_built():
             return "nothing to do"
-        if missing := _missing([*self.runs_with, *self.builds_with]):
-            return f"not built: {missing}"
-        for tool, needed in self.least.items():
-            if (found := _version(tool)) < needed:
-                return f"not built: {tool} is {_shown(found)}, {_shown(needed)} is needed"
+        if wanting := self.wanting():
+            return f"not built: {wanting}"
         started = time.monotonic()
         self._lay_out()
         for step in self.steps:
@@ -177,5 +183,20 @@ def main(names: Sequence[str]) -> int:
     return status
 
 
+def check() -> int:
+    """Name what can't run and why; 1 if there is one that has all its tools."""
+    status = 0
+    for name, program in PROGRAMS.items():
+        if program.lacking() is None:
+            continue
+        wanting = program.wanting()
+        told = f"skipped, {wanting}" if wanting else "failed to build, though its tools are here"
+        print(f"{name}: {told}", flush=True)  # noqa: T201 - for people
+        if wanting is None:
+            status = 1
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    words = sys.argv[1:]
+    sys.exit(check() if words == ["--check"] else main(words))

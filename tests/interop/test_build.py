@@ -111,6 +111,40 @@ class BuildTest(unittest.TestCase):
             self.assertEqual(build.main(["wanting"]), 0)
             self.assertEqual(build.main(["failing", "wanting"]), 1)
 
+    def checked(self, **programs: Program) -> tuple[int, str]:
+        """The exit status of a check of these, and what it printed."""
+        told = io.StringIO()
+        with (
+            mock.patch.dict(build.PROGRAMS, programs, clear=True),
+            contextlib.redirect_stdout(told),
+        ):
+            return build.check(), told.getvalue()
+
+    def test_a_check_passes_over_what_is_built(self) -> None:
+        self.program().build()
+        self.assertEqual(self.checked(small=self.program()), (0, ""))
+
+    def test_a_check_names_what_wants_a_tool(self) -> None:
+        program = self.program(builds_with=("no-such-tool",))
+        told = "small: skipped, no-such-tool is not installed\n"
+        self.assertEqual(self.checked(small=program), (0, told))
+
+    def test_a_check_names_what_wants_a_newer_tool(self) -> None:
+        program = self.program(least={sys.executable: (1000, 1)})
+        status, told = self.checked(small=program)
+        self.assertEqual(status, 0)
+        self.assertRegex(told, r"^small: skipped, .* is 3\.\d+, 1000\.1 is needed\n$")
+
+    def test_a_check_fails_for_what_has_its_tools_and_was_not_built(self) -> None:
+        wanting = self.program(builds_with=("no-such-tool",))
+        failing = self.program([["false"]])
+        with self.assertRaises(subprocess.CalledProcessError):
+            failing.build()
+        status, told = self.checked(failing=failing, wanting=wanting)
+        self.assertEqual(status, 1)
+        self.assertIn("failing: failed to build, though its tools are here\n", told)
+        self.assertIn("wanting: skipped, no-such-tool is not installed\n", told)
+
 
 class PageTest(unittest.TestCase):
     """The page on reliability has the versions that are built."""
