@@ -10,6 +10,7 @@ import sys
 import tempfile
 import unittest
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -165,6 +166,13 @@ class PageTest(unittest.TestCase):
         self.assert_told("lambda-extension", "rust/Cargo.toml", r'lambda-extension = "=(.*)"')
         self.assert_told("github.com/aws/aws-lambda-go", "go/go.mod", r"aws-lambda-go v(.*)")
         self.assert_told(name, "java/pom.xml", rf"{name}</artifactId>\s*<version>(.*)</version>")
+
+    def test_python_s_is_the_one_that_runs_here(self) -> None:
+        try:
+            installed = metadata.version("awslambdaric")
+        except metadata.PackageNotFoundError:
+            self.skipTest("awslambdaric is not installed")
+        self.assertEqual(self.told["awslambdaric"], installed)
 
 
 if __name__ == "__main__":
