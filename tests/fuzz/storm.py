@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from random import SystemRandom
 from threading import Event, Lock
 
-from lambda_sim.errors import LambdaSimError, WaitTimeout
+from lambda_sim.errors import LambdaSimError
 from tests.fuzz import play, shrink
 from tests.fuzz.cases import Case, case_of
 from tests.fuzz.play import Heard
-from tests.fuzz.world import SETTLE, Footprint, World
+from tests.fuzz.world import KEPT, SETTLE, Footprint, World
 
 SEED_VARIABLE = "LAMBDA_SIM_FUZZ_SEED"
 PLANS = (
@@ -40,8 +38,6 @@ PLAYERS = 6
 HELD = 30
 """Half-open connections at one time, at most."""
 WARMED_UP = 100
-MEMORY_SLACK = 48 * 1024 * 1024
-"""Bytes that the process may have more in the end: the allocator gives nothing back at once."""
 
 
 def chosen_seed() -> int:
@@ -78,8 +74,9 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    before: Footprint | None = None
+    before: Footprint = field(default_factory=Footprint.now)
     after: Footprint | None = None
+    """When the world has closed."""
 
     @property
     def is_clean(self) -> bool:
@@ -103,6 +100,8 @@ def storm(seed: int, kind: str, *, is_rough: bool, cases: int, seconds: float) -
         _Storm(world, tally).run(cases, seconds)
         tally.complaints += world.complaints
         tally.outcomes += world.outcomes
+    tally.after = Footprint.settled(tally.before)
+    tally.complaints += tally.after.leaks(tally.before)
     return tally
 
 
@@ -125,7 +124,7 @@ class _Storm:
         with ThreadPoolExecutor(PLAYERS + 2) as pool:
             # Whatever is opened once and kept is opened now.
             self._play(pool, range(-WARMED_UP, 0), seconds)
-            tally.before = self._settled(idle)
+            warm = self._settled(idle)
             callers = (self._call, self._call_over_http) if is_served else ()
             calling = [pool.submit(caller) for caller in callers]
             try:
@@ -138,8 +137,7 @@ class _Storm:
                 except (LambdaSimError, OSError) as error:
                     tally.complaints.append(f"a caller: {error!r}")
         self._world.comes_back()
-        tally.after = self._settled(tally.before)
-        self._compare(tally.before, tally.after)
+        tally.complaints += self._settled(warm).leaks(warm, bells=KEPT)
 
     def _play(self, pool: ThreadPoolExecutor, numbers: range, seconds: float) -> None:
         self._numbers = iter(numbers)
@@ -185,26 +183,8 @@ class _Storm:
                 self._world.call_over_http(connection, number)
 
     def _settled(self, idle: Footprint) -> Footprint:
-        """What is held when connections that we closed are closed on the other side, too."""
-
-        def is_settled() -> bool:
-            return not Footprint.now().holds_more_than(idle)
-
-        if not self._world.is_rough:
-            with suppress(WaitTimeout):  # then there is a leak
-                self._world.simulator.wait_for(is_settled, SETTLE)
-        return Footprint.now()
-
-    def _compare(self, before: Footprint, after: Footprint) -> None:
-        """What a rough world's reset environment holds is not what it held."""
-        if self._world.is_rough:
-            return
-        if after.holds_more_than(before):
-            names = [one.name for one in threading.enumerate()]
-            left = dict(after.files - before.files)
-            self._tally.complaints.append(f"leaks: {before}; then {after}: {left}, of {names}")
-        if after.memory > before.memory + MEMORY_SLACK:
-            self._tally.complaints.append(f"grows: {before}; then {after}")
+        """What a rough world's reset environment holds is not what it held: nobody compares it."""
+        return idle if self._world.is_rough else Footprint.settled(idle, bells=KEPT)
 
 
 def played(world: World, case: Case) -> tuple[Heard, str | None]:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from lambda_sim import Invocation
 from lambda_sim.wire import rendering
 from lambda_sim.wire.application import Call
 from lambda_sim.wire.runtime_api import RuntimeApi
@@ -17,7 +18,7 @@ from tests.fuzz.answers import Malformed, answers_in
 from tests.fuzz.cases import case_of, takes_an_event
 from tests.fuzz.shrink import shortest
 from tests.fuzz.storm import SEED_VARIABLE, Tally, chosen_seed, storm, told
-from tests.fuzz.world import World
+from tests.fuzz.world import MEMORY_SLACK, World
 from tests.support import SimulatorTest
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -73,6 +74,11 @@ class PlantedTest(SimulatorTest):
         self.plant(ping)
         self.assertTrue(any(one.what == "it hangs" for one in self.storm().findings))
 
+    def assert_complains(self, of: str, kind: str = "unready", *, is_rough: bool = True) -> None:
+        with mock.patch("tests.fuzz.world.SETTLE", 0.5):
+            complaints = self.storm(kind, is_rough=is_rough).complaints
+        self.assertTrue(any(one.startswith(of) for one in complaints), complaints)
+
     def test_a_file_left_open_is_found(self) -> None:
         left: list[int] = []
         self.addCleanup(lambda: [os.close(one) for one in left])
@@ -82,9 +88,53 @@ class PlantedTest(SimulatorTest):
             return rendering.answer(200, b"pong")
 
         self.plant(ping)
-        with mock.patch("tests.fuzz.storm.SETTLE", 0.5):
-            tally = self.storm("relaxed", is_rough=False)
-        self.assertTrue(any(one.startswith("leaks") for one in tally.complaints), tally)
+        for kind, is_rough in (("relaxed", False), ("unready", True)):
+            with self.subTest(kind):
+                self.assert_complains("leaks files", kind, is_rough=is_rough)
+
+    def test_a_thread_left_running_is_found(self) -> None:
+        released = threading.Event()
+        left: list[threading.Thread] = []
+        self.addCleanup(lambda: [one.join() for one in left])
+        self.addCleanup(released.set)
+
+        def ping(self: RuntimeApi, call: Call) -> rendering.Answer:
+            left.append(threading.Thread(target=released.wait, name="lambda-sim:left"))
+            left[-1].start()
+            return rendering.answer(200, b"pong")
+
+        self.plant(ping)
+        self.assert_complains("leaks threads: {'lambda-sim:left'")
+
+    def test_memory_that_is_kept_is_found(self) -> None:
+        kept: list[bytes] = []
+
+        def ping(self: RuntimeApi, call: Call) -> rendering.Answer:
+            kept.append(b"x" * (MEMORY_SLACK // 4))
+            return rendering.answer(200, b"pong")
+
+        self.plant(ping)
+        self.assert_complains("leaks memory")
+
+    def test_an_invocation_that_is_lost_is_found(self) -> None:
+        lost = "1234"
+        losing = iter([Invocation({}, request_id=lost)])
+        response = RuntimeApi.response
+
+        def ping(self: RuntimeApi, call: Call) -> rendering.Answer:
+            for invocation in losing:
+                self._environment.enqueue(invocation)
+            return rendering.answer(200, b"pong")
+
+        def respond(self: RuntimeApi, call: Call) -> rendering.Answer:
+            if call.argument != lost:
+                return response(self, call)
+            call.body(100)
+            return rendering.ACCEPTED
+
+        self.plant(ping)
+        self.enterContext(mock.patch.object(RuntimeApi, "response", respond))
+        self.assert_complains(f"invocations that never end: ['{lost}']", "relaxed", is_rough=False)
 
     def test_a_swapped_answer_is_found(self) -> None:
         with World("relaxed", is_rough=False) as world:

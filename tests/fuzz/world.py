@@ -10,6 +10,7 @@ import re
 import threading
 from collections import Counter
 from contextlib import ExitStack, suppress
+from ctypes import CDLL
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -27,6 +28,7 @@ from lambda_sim import (
     Simulator,
 )
 from lambda_sim.handler.http import Connection
+from lambda_sim.process.tree import asked_until
 from lambda_sim.wire.application import Application
 from lambda_sim.wire.invoke_api import InvokeApi
 from lambda_sim.wire.server import WireServer
@@ -56,6 +58,8 @@ BELLS = "anon_inode:[eventfd]"
 KEPT = 2
 """Connections that stay open, of the runtime and of the extension: each may get a bell at any time,
 when it is first lent to a caller."""
+MEMORY_SLACK = 48 * 1024 * 1024
+"""Bytes that the process may have more in the end: a first world takes some 30 MB for good."""
 SETTLE = 30.0
 TRIES = 30
 """Invocations after which an environment that was treated roughly must serve again."""
@@ -64,25 +68,60 @@ TRIES = 30
 class Footprint(NamedTuple):
     """What this process holds."""
 
-    threads: int
+    threads: Counter[str]
+    """Of the simulator, by name."""
     files: Counter[str]
     """By what they are: a kind such as ``socket``, or a path."""
     memory: int
 
     @classmethod
     def now(cls) -> Self:
-        gc.collect()
-        threads = [one for one in threading.enumerate() if one.name.startswith("lambda-sim:")]
-        return cls(len(threads), _files(), psutil.Process().memory_info().rss)
+        memory = _memory()
+        names = (one.name for one in threading.enumerate())
+        ours = Counter(name for name in names if name.startswith("lambda-sim:"))
+        return cls(ours, _files(), memory)
 
-    def holds_more_than(self, other: Footprint) -> bool:
-        more = self.files - other.files
-        if more[BELLS] <= KEPT:
-            del more[BELLS]
-        return self.threads > other.threads or bool(more)
+    @classmethod
+    def settled(cls, before: Footprint, *, bells: int = 0) -> Self:
+        """When it leaks nothing any more, or never will: connections that we closed are closed on
+        the other side a moment later."""
+        found: list[Self] = []
+
+        def is_settled() -> bool:
+            found[:] = [cls.now()]
+            return not found[0].leaks(before, bells=bells)
+
+        asked_until(is_settled, SETTLE)
+        return found[0]
+
+    def leaks(self, before: Footprint, *, bells: int = 0) -> list[str]:
+        """What is held that was not before, in words.
+
+        :param bells: how many may be there that were not.
+        """
+        files = self.files - before.files
+        if files[BELLS] <= bells:
+            del files[BELLS]
+        words = []
+        # Not by name: the servers' threads are numbered.
+        if self.threads.total() > before.threads.total():
+            words.append(f"leaks threads: {dict(self.threads - before.threads)}")
+        if files:
+            words.append(f"leaks files: {dict(files)}")
+        if self.memory > before.memory + MEMORY_SLACK:
+            words.append(f"leaks memory: {before}; then {self}")
+        return words
 
     def __str__(self) -> str:
-        return f"{self.threads} threads, {self.files.total()} files, {self.memory >> 20} MB"
+        return f"{self.threads.total()} threads, {self.files.total()} files, {self.memory >> 20} MB"
+
+
+def _memory() -> int:
+    """Bytes, without those that the allocator keeps of what was freed, where it can let go."""
+    gc.collect()
+    if trim := getattr(CDLL(None), "malloc_trim", None):
+        trim(0)
+    return int(psutil.Process().memory_info().rss)
 
 
 def _files() -> Counter[str]:
