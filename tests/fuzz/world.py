@@ -58,7 +58,7 @@ BELLS = "anon_inode:[eventfd]"
 KEPT = 2
 """Connections that stay open, of the runtime and of the extension: each may get a bell at any time,
 when it is first lent to a caller."""
-MEMORY_SLACK = 48 * 1024 * 1024
+MEMORY_SLACK = 64 * 1024 * 1024
 """Bytes that the process may have more in the end: a first world takes some 30 MB for good."""
 SETTLE = 30.0
 TRIES = 30
