@@ -190,6 +190,8 @@ class Machine:
             self._begin_init(FIRST)
         if self.life is not Life.STARTING:
             return
+        if self.init.is_told:
+            self.init.succeeded(self.registry)  # only extensions were awaited
         if self.config.is_snap_start:
             self._snapshot_is_taken()
         else:
@@ -208,7 +210,10 @@ class Machine:
         if self.life is Life.RESETTING:
             return  # another failure came first, and ends it
         self.runtime.stage = RuntimeStage.INIT_ERROR
-        self._init_failed(failure)
+        if self.life is Life.RESTORING:  # it was marked as initialized, and was not
+            self._restore_failed(failure)
+        else:
+            self._init_failed(failure)
         self._reset(ShutdownReason.FAILURE, failure)
 
     def launch_failed(self, role: ProcessRole, name: str, failure: Failure, reason: str) -> None:

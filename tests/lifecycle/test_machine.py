@@ -141,6 +141,14 @@ class InitTest(MachineTest):
         machine.runtime_asks(POLL)
         self.assertEqual(self.fact_names(machine), ["InitStart", "InitRuntimeDone", "InitReport"])
 
+    def test_marking_it_while_only_an_extension_is_awaited_completes_the_telemetry(self) -> None:
+        machine = self.machine()
+        one = self.extension(machine, "one")
+        machine.runtime_asks(POLL)
+        machine.mark_initialized()
+        machine.extension_asks(one, "poll")
+        self.assertEqual(len(self.facts(machine, telemetry.InitReport)), 1)
+
     def test_an_init_error_is_told_and_kept(self) -> None:
         machine = self.machine()
         body = b'{"errorType":"ImportError","errorMessage":"no such module"}'

@@ -243,6 +243,15 @@ class SnapshotTest(MachineTest):
         self.assertIs(machine.life, Life.RUNNING)
         self.assertEqual(self.fact_names(machine).count("RestoreReport"), 1)
 
+    def test_an_init_error_during_the_restore_of_one_marked_by_hand_ends_it(self) -> None:
+        machine = self.machine()
+        machine.mark_initialized()
+        machine.restore()
+        machine.fail_init(failures.reported(b"{}", None))
+        self.assertIs(machine.life, Life.RESETTING)
+        report = self.facts(machine, telemetry.RestoreReport)
+        self.assertEqual([one.status for one in report], [Status.ERROR])
+
     def test_only_the_runtime_that_was_told_of_a_restore_gives_it_back(self) -> None:
         machine = self.restoring()
         machine.runtime.give_back_restore("an earlier one's")

@@ -5,9 +5,10 @@ is kept as a Wait, and looks again only if the machine said that its question ma
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 import attrs
@@ -41,6 +42,24 @@ _STAGES = {
     Stage.ANSWERED: 3,
 }
 _STATUSES = {InvocationStatus.PENDING: 0, InvocationStatus.IN_PROGRESS: 1}
+_STEPS: dict[Enum, set[Enum]] = {
+    SimulatorPhase.INITIALIZING: {SimulatorPhase.READY, SimulatorPhase.SHUTTING_DOWN},
+    SimulatorPhase.READY: {SimulatorPhase.SHUTTING_DOWN},
+    SimulatorPhase.SHUTTING_DOWN: set(),
+    Life.COLD: {Life.STARTING, Life.RESETTING},
+    Life.STARTING: {Life.SNAPSHOT, Life.RUNNING, Life.RESETTING},
+    Life.SNAPSHOT: {Life.RESTORING, Life.RESETTING},
+    Life.RESTORING: {Life.RUNNING, Life.RESETTING},
+    Life.RUNNING: {Life.RESETTING},
+    Life.RESETTING: set(),
+}
+"""Where phase and life go within one generation."""
+_RESETS: dict[Enum, Enum] = {
+    SimulatorPhase.INITIALIZING: SimulatorPhase.INITIALIZING,
+    SimulatorPhase.READY: SimulatorPhase.INITIALIZING,
+    Life.RESETTING: Life.COLD,
+}
+"""Where the next generation begins."""
 
 
 class Refused(Exception):
@@ -113,6 +132,25 @@ class Seen:
     """Extensions that it ever waited for."""
 
 
+class Watched(Machine):
+    """A machine whose steps are noted one by one, as a call may take several."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.steps: list[tuple[Enum, Enum, bool]] = []
+        """From where to where, and whether into a new generation."""
+        self._since: dict[str, int] = {}
+        super().__init__(*arguments, **named)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("phase", "life"):
+            generation = getattr(self, "generation", 1)
+            if name in self._since:
+                is_new = self._since[name] != generation
+                self.steps.append((getattr(self, name), value, is_new))
+            self._since[name] = generation
+        super().__setattr__(name, value)
+
+
 class World:
     """A machine, and all that happens to it."""
 
@@ -120,7 +158,7 @@ class World:
         self.clock = ManualClock()
         self.config = SimulatorConfig(**config)
         self.rules = self.config.rules
-        self.machine = Machine(self.config, self.clock, extensions=extensions)
+        self.machine = Watched(self.config, self.clock, extensions=extensions)
         self.declared = extensions
         self.waits: list[Wait] = []
         self.awake: list[Wait] = []
@@ -143,8 +181,9 @@ class World:
         self.asked_in = 0
         """The latest generation whose runtime has asked for Next while it was there."""
         self._position = 0
-        self._facts: list[telemetry.Fact] = []
-        self._init = Counter[str]()
+        self._facts: list[tuple[int, telemetry.Fact]] = []
+        self._parts = defaultdict[int, set[str]](set)
+        """What each generation told of its init, and of its restore."""
         self._count = 0
         self.calls = 0
 
@@ -173,7 +212,8 @@ class World:
     def told(self) -> None:
         """Wake those whose question may have an answer, and read what was recorded."""
         history = self.machine.chronicle.history
-        self._facts += history.since(self._position)
+        generation = self.machine.generation
+        self._facts += [(generation, fact) for fact in history.since(self._position)]
         self._position = history.position
         changes = self.machine.outbox.changes
         for wait in self.waits:
@@ -605,7 +645,9 @@ class World:
         machine = self.machine
         self.told()
         self._check_generation()
+        self._check_steps()
         self._read_facts()
+        self._check_reported()
         for seen in self.seen:
             self._check_record(seen)
         self._check_ledger()
@@ -620,10 +662,20 @@ class World:
         assert machine.generation == 1 + self.resets, "a generation that no reset began"
         self.generation = machine.generation
 
+    def _check_steps(self) -> None:
+        steps = self.machine.steps
+        for was, now, is_new in steps:
+            way = "in a new generation" if is_new else "in one generation"
+            is_allowed = _RESETS.get(was) is now if is_new else now in _STEPS[was]
+            assert is_allowed, f"{was} to {now}, {way}"
+            if was is Life.STARTING and now is not Life.RESETTING:
+                assert (now is Life.SNAPSHOT) == self.config.is_snap_start, f"{now} after init"
+        steps.clear()
+
     def _read_facts(self) -> None:
         facts, self._facts = self._facts, []
         by_segment = {seen.record.segment_id: seen for seen in self.seen}
-        for fact in facts:
+        for generation, fact in facts:
             kind = type(fact).__name__
             if isinstance(fact, telemetry.Start | telemetry.RuntimeDone | telemetry.Report):
                 seen = by_segment[fact.segment_id]
@@ -633,20 +685,27 @@ class World:
                     assert fact.duration_ms >= 0, fact
                     assert fact.billed_duration_ms >= 1, fact
             elif kind.startswith("Init"):
-                self._check_part("Init", kind, self._init)
+                self._check_part("Init", kind, generation)
             elif kind.startswith("Restore"):
-                self._check_part("Restore", kind, self._init)
+                self._check_part("Restore", kind, generation)
 
-    def _check_part(self, part: str, kind: str, told: Counter[str]) -> None:
-        """A start, one end, one report; in this order."""
+    def _check_part(self, part: str, kind: str, generation: int) -> None:
+        """Once in a generation: a start, one end, one report; in this order."""
         start, done, report = f"{part}Start", f"{part}RuntimeDone", f"{part}Report"
-        if kind == start:
-            told[start], told[done], told[report] = 1, 0, 0
-            return
-        told[kind] += 1
-        assert told[start] == 1, f"{kind} of what never began"
-        assert told[kind] == 1, f"{kind} is told twice"
-        assert kind != report or told[done], f"{report} before {done}"
+        told = self._parts[generation]
+        assert kind not in told, f"{kind} is told twice of generation {generation}"
+        assert kind == start or start in told, f"{kind} of what never began"
+        assert kind != report or done in told, f"{report} before {done}"
+        told.add(kind)
+
+    def _check_reported(self) -> None:
+        """What is over was reported; an init where that is not put off, as by provisioning."""
+        told, life = self._parts[self.generation], self.machine.life
+        if "RestoreStart" in told and life is not Life.RESTORING:
+            assert "RestoreReport" in told, f"no report of the restore, in {life}"
+        is_put_off = self.config.is_provisioned or self.config.is_snap_start
+        if "InitRuntimeDone" in told and life is not Life.STARTING and not is_put_off:
+            assert "InitReport" in told, f"no report of the init, in {life}"
 
     def _check_record(self, seen: Seen) -> None:
         record = seen.record
