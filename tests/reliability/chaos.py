@@ -103,6 +103,10 @@ class Storm:
         self._prefix = prefix
         self._ended: dict[str, tuple[Scenario, InvocationState]] = {}
 
+    @property
+    def ends(self) -> list[InvocationState]:
+        return [state for _, state in self._ended.values()]
+
     def play(
         self, number: int, scenario: Scenario, meanwhile: Callable[[str], None] | None = None
     ) -> InvocationState:

@@ -9,8 +9,8 @@ import sys
 import tempfile
 import unittest
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -27,7 +27,6 @@ from lambda_sim import (
     Simulator,
     SimulatorPhase,
 )
-from lambda_sim.testing import TelemetryReceiver
 from tests.reliability import chaos, crew
 from tests.reliability.chaos import (
     AMPLE,
@@ -41,7 +40,7 @@ from tests.reliability.chaos import (
     shuffled,
 )
 from tests.reliability.crew import Crew
-from tests.reliability.listeners import Crawler, vanished
+from tests.reliability.listeners import Audience
 from tests.support import PATIENCE, PROGRAMS, SimulatorTest
 
 KILLED_BY_US = failed("Runtime.ExitError", "Extension.Crash", words="signal: killed")
@@ -91,15 +90,15 @@ def child(role: ProcessRole, marks: Path) -> ProcessConfig:
     )
 
 
-class ChildrenTest(SimulatorTest):
-    """Real processes, which are killed and stopped."""
+class ChaosTest(SimulatorTest):
+    """Simulators of both kinds, and what is done to them."""
 
     def setUp(self) -> None:
         super().setUp()
         self.marks = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.dice = random.Random(chaos.SEED)
 
-    def simulator(self) -> Simulator:
+    def with_children(self) -> Simulator:
         return self.start(
             runtime=child(ProcessRole.RUNTIME, self.marks),
             extensions=[child(ProcessRole.EXTENSION, self.marks)],
@@ -110,6 +109,100 @@ class ChildrenTest(SimulatorTest):
             history_limit=1_000_000,
         )
 
+    def with_doubles(self, **config: Any) -> Simulator:
+        return self.start(
+            init_timeout=AMPLE,
+            extension_ready_timeout=0.05,
+            shutdown_timeout=0.05,
+            history_limit=1_000_000,
+            external_extensions=[crew.EXTENSION],
+            **config,
+        )
+
+    def play(
+        self,
+        storm: Storm,
+        scenarios: Sequence[Scenario],
+        count: int,
+        *,
+        callers: int,
+        dice: random.Random,
+    ) -> None:
+        """So many invocations, several waiting at a time."""
+        deck = enumerate(shuffled(scenarios, count, dice))
+        with ThreadPoolExecutor(callers) as threads:
+            for job in [threads.submit(storm.play, *one) for one in deck]:
+                job.result()
+
+    def pause(self, process: ManagedProcess, dice: random.Random) -> None:
+        """Stopped, and after a while not any more."""
+        with suppress(psutil.NoSuchProcess):
+            target = psutil.Process(process.pid)
+            target.suspend()
+            sleep(dice.uniform(0, 0.03))
+            target.resume()
+
+    def beset(
+        self,
+        storm: Storm,
+        count: int,
+        *,
+        callers: int,
+        dice: random.Random,
+        threads: Executor,
+    ) -> int:
+        """So many invocations, while processes are killed and stopped when the dice say so: a
+        kill fails one at most, and none that was answered.
+
+        :returns: how many kills there were.
+        """
+        scenarios = [Scenario("work", or_else=KILLED_BY_US)]
+        job = threads.submit(
+            self.play, storm, scenarios, count, callers=callers, dice=random.Random(dice.random())
+        )
+        kills = 0
+        while wait([job], dice.uniform(0, 0.2)).not_done:
+            running = [one for one in storm.simulator.processes if one.is_running]
+            if running and dice.random() < 0.5:
+                self.pause(dice.choice(running), dice)
+            elif running:
+                dice.choice(running).kill()
+                kills += 1
+            self.assertLess(kills, 100 * count, "some never end")
+        job.result()
+        failures = [one for one in storm.ends if one.status is not InvocationStatus.SUCCESS]
+        self.assertLessEqual(len(failures), kills, storm.verdict())
+        for one in failures:
+            self.assertFalse((self.marks / f"{one.request_id}.answered").exists(), one)
+        self.close(storm, f"{kills} kills, {len(failures)} failures")
+        return kills
+
+    def check(self, storm: Storm, crew: Crew) -> None:
+        storm.close()
+        self.assertEqual(crew.wrongs, [], storm.verdict())
+        self.assertEqual(storm.objections, [], storm.verdict())
+
+    def close(self, storm: Storm, title: str) -> None:
+        storm.close()
+        wrong = [path.name for path in self.marks.glob("*.wrong")]
+        self.assertEqual(wrong, [], storm.verdict())
+        self.assertEqual(storm.objections, [], storm.verdict())
+        chaos.story(title, storm.counts)
+
+    def assert_heard(self, simulators: Mapping[Simulator, Audience]) -> None:
+        """Each report once, in order, up to where a reset ceased to wait, which is rare."""
+        pairs = [
+            pair for one, audience in simulators.items() for pair in audience.told_and_heard(one)
+        ]
+        for told, heard in pairs:
+            self.assertEqual(heard, told[: len(heard)])
+        whole = [told for told, heard in pairs if told and heard == told]
+        self.assertGreater(len(whole), len(pairs) / 2, pairs)
+
+
+class ChildrenTest(ChaosTest):
+    """Real processes, which are killed and stopped."""
+
     def kill_runtime(self, request_id: str) -> None:
         """As soon as it has begun with an invocation."""
         mark = self.marks / f"{request_id}.begun"
@@ -118,7 +211,7 @@ class ChildrenTest(SimulatorTest):
 
     def test_each_fault_ends_its_invocation_as_it_must(self) -> None:
         (self.marks / "poison").touch()  # the first init fails, and is tried again
-        self.sim = self.simulator()
+        self.sim = self.with_children()
         storm = Storm(self.sim)
         is_poisoned = False
         for number, scenario in enumerate(shuffled(SCENARIOS, 75 * chaos.TIMES, self.dice)):
@@ -138,33 +231,10 @@ class ChildrenTest(SimulatorTest):
         self.close(storm, "faults of children")
 
     def test_a_kill_at_any_moment_fails_one_invocation_at_most(self) -> None:
-        self.sim = self.simulator()
-        storm = Storm(self.sim)
-        scenario = Scenario("work", or_else=KILLED_BY_US)
-        jobs = [self.soon(storm.play, number, scenario) for number in range(80 * chaos.TIMES)]
-        kills = 0
-        while unfinished := wait(jobs, self.dice.uniform(0, 0.2)).not_done:
-            running = [one for one in self.sim.processes if one.is_running]
-            if running and self.dice.random() < 0.5:
-                self.pause(self.dice.choice(running))
-            elif running:
-                self.dice.choice(running).kill()
-                kills += 1
-            self.assertLess(kills, 100 * len(jobs), f"{len(unfinished)} never end")
-        states = [job.result() for job in jobs]
-        failures = [one for one in states if one.status is not InvocationStatus.SUCCESS]
-        self.assertLessEqual(len(failures), kills, storm.verdict())
-        for one in failures:
-            self.assertFalse((self.marks / f"{one.request_id}.answered").exists(), one)
-        self.close(storm, f"{kills} kills, {len(failures)} failures")
-
-    def pause(self, process: ManagedProcess) -> None:
-        """Stopped, and after a while not any more."""
-        with suppress(psutil.NoSuchProcess):
-            target = psutil.Process(process.pid)
-            target.suspend()
-            sleep(self.dice.uniform(0, 0.03))
-            target.resume()
+        storm = Storm(self.with_children())
+        count = 80 * chaos.TIMES
+        kills = self.beset(storm, count, callers=50, dice=self.dice, threads=self.threads)
+        self.assertGreater(kills, 0)
 
     def kill_idle(self) -> None:
         """A process of an environment in which nothing happens; it starts over."""
@@ -173,13 +243,6 @@ class ChildrenTest(SimulatorTest):
         if running:
             self.dice.choice(running).kill()
             self.sim.wait_for(lambda: self.sim.phase is SimulatorPhase.INITIALIZING, PATIENCE)
-
-    def close(self, storm: Storm, title: str) -> None:
-        storm.close()
-        wrong = [path.name for path in self.marks.glob("*.wrong")]
-        self.assertEqual(wrong, [], storm.verdict())
-        self.assertEqual(storm.objections, [], storm.verdict())
-        chaos.story(title, storm.counts)
 
 
 BROKEN = failed("Runtime.TruncatedResponse")
@@ -208,79 +271,74 @@ CONCURRENT = (
 )
 
 
-class CrewTest(SimulatorTest):
+class CrewTest(ChaosTest):
     """Threads of our own in the place of processes: many more invocations."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.dice = random.Random(chaos.SEED)
-
-    def simulator(self, **config: Any) -> Simulator:
-        return self.start(
-            init_timeout=AMPLE,
-            extension_ready_timeout=0.05,
-            shutdown_timeout=0.05,
-            history_limit=1_000_000,
-            external_extensions=[crew.EXTENSION],
-            **config,
-        )
-
-    def play(self, storm: Storm, scenarios: Sequence[Scenario], count: int, callers: int) -> None:
-        """So many invocations, several waiting at a time."""
-        deck = enumerate(shuffled(scenarios, count, self.dice))
-        with ThreadPoolExecutor(callers) as threads:
-            for job in [threads.submit(storm.play, *one) for one in deck]:
-                job.result()
-
-    def check(self, storm: Storm, crew: Crew) -> None:
-        storm.close()
-        self.assertEqual(crew.wrongs, [], storm.verdict())
-        self.assertEqual(storm.objections, [], storm.verdict())
-
     def test_one_at_a_time_each_fault_ends_its_invocation_as_it_must(self) -> None:
-        receiver = self.enterContext(TelemetryReceiver())
-        crawler = self.enterContext(Crawler(self.threads))
-        simulator = self.simulator()
+        audience = self.enterContext(Audience(self.threads))
+        simulator = self.with_doubles()
         storm = Storm(simulator)
-        destinations = [receiver.url, crawler.url, vanished()]
-        with Crew(simulator, self.threads, destinations=destinations) as crew:
-            self.play(storm, SERIAL, 500 * chaos.TIMES, callers=3)
+        with Crew(simulator, self.threads, destinations=audience.destinations) as crew:
+            self.play(storm, SERIAL, 500 * chaos.TIMES, callers=3, dice=self.dice)
             self.check(storm, crew)
-        reports = Counter(
-            event["record"]["requestId"]
-            for event in receiver.events
-            if event["type"] == "platform.report"
-        )
-        self.assertEqual([one for one, count in reports.items() if count > 1], [])
+        self.assert_heard({simulator: audience})
+        self.assertGreater(audience.crawler.bites, 0)
+        self.assertNotEqual(audience.mortal.batches, [])
         chaos.story("faults of doubles", storm.counts)
 
     def test_several_at_once_each_fault_ends_its_invocation_as_it_must(self) -> None:
-        simulator = self.simulator(max_concurrency=4)
+        simulator = self.with_doubles(max_concurrency=4)
         storm = Storm(simulator)
         with Crew(simulator, self.threads, workers=4, has_extension=False) as crew:
-            self.play(storm, CONCURRENT, 345 * chaos.TIMES, callers=6)
+            self.play(storm, CONCURRENT, 345 * chaos.TIMES, callers=6, dice=self.dice)
             self.check(storm, crew)
         chaos.story("faults of several workers", storm.counts)
 
+
+class FiftyTest(ChaosTest):
+    """Some with real processes, some with threads of ours, one worker or three."""
+
     def test_fifty_simulators_in_one_process_do_not_disturb_each_other(self) -> None:
         threads = self.enterContext(ThreadPoolExecutor(50 * 5))
+        count = 10 * chaos.TIMES
         counts: Counter[str] = Counter()
+        audiences: dict[Simulator, Audience] = {}
 
-        def run(index: int) -> None:
+        def simulator(index: int) -> Simulator:
+            if index % 6 == 0:
+                return self.with_children()
+            return self.with_doubles(max_concurrency=1 if index % 2 == 0 else 3)
+
+        def run(index: int) -> int:
+            kills = 0
             dice = random.Random(f"{chaos.SEED} {index}")
-            is_serial = index % 2 == 0
             storm = Storm(simulators[index], prefix=f"{index:02}-")
-            workers = 1 if is_serial else 3
-            with Crew(storm.simulator, threads, workers=workers, has_extension=is_serial) as crew:
-                scenarios = SERIAL if is_serial else CONCURRENT
-                for number, scenario in enumerate(shuffled(scenarios, 10 * chaos.TIMES, dice)):
-                    storm.play(number, scenario)
-                self.check(storm, crew)
+            if index % 6 == 0:
+                kills = self.beset(storm, count, callers=1, dice=dice, threads=threads)
+            else:
+                play_doubles(storm, dice)
             counts.update(storm.counts)
+            return kills
 
-        simulators = [self.simulator(max_concurrency=(1, 3)[index % 2]) for index in range(50)]
-        for job in [threads.submit(run, index) for index in range(50)]:
-            job.result()
+        def play_doubles(storm: Storm, dice: random.Random) -> None:
+            is_serial = storm.simulator.config.max_concurrency == 1
+            audience = audiences.get(storm.simulator)
+            with Crew(
+                storm.simulator,
+                threads,
+                workers=1 if is_serial else 3,
+                has_extension=is_serial,
+                destinations=audience.destinations if audience else (),
+            ) as crew:
+                self.play(storm, SERIAL if is_serial else CONCURRENT, count, callers=1, dice=dice)
+                self.check(storm, crew)
+
+        simulators = [simulator(index) for index in range(50)]
+        for index in range(2, 50, 12):
+            audiences[simulators[index]] = self.enterContext(Audience(threads))
+        jobs = [threads.submit(run, index) for index in range(50)]
+        self.assertGreater(sum(job.result() for job in jobs), 0)
+        self.assert_heard(audiences)
         chaos.story("fifty simulators", counts)
 
 
