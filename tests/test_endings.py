@@ -48,20 +48,23 @@ class ReportTest(SimulatorTest):
         return self.start()
 
     def test_a_runtime_that_can_not_start_is_answered_before_it_is_ended(self) -> None:
-        runtime = RawRuntime(self.begin("fail_init"))
+        simulator = self.begin("fail_init")
+        runtime = RawRuntime(simulator)
         self.addCleanup(runtime.close)
         self.assertEqual(202, runtime.init_error().status)
-        self.assert_answered_first()
+        self.assert_answered_first(simulator)
 
     def test_an_extension_that_exits_is_answered_before_it_is_ended(self) -> None:
-        extension = RawExtension(self.begin("extension_fails"))
+        simulator = self.begin("extension_fails")
+        extension = RawExtension(simulator)
         self.addCleanup(extension.close)
         extension.register("ours")
         self.assertEqual(202, extension.report("init", "Extension.Sad").status)
-        self.assert_answered_first()
+        self.assert_answered_first(simulator)
 
-    def assert_answered_first(self) -> None:
-        self.assertEqual("answered", self.order[0] if self.order else None)
+    def assert_answered_first(self, simulator: Simulator) -> None:
+        simulator.wait_for(lambda: "ended" in self.order, PATIENCE)
+        self.assertEqual("answered", self.order[0])
 
     def test_who_does_not_take_its_answer_is_not_waited_for_for_ever(self) -> None:
         environment = ExecutionEnvironment(SimulatorConfig())

@@ -109,13 +109,15 @@ class Audience:
         self._undo.close()
 
     def told_and_heard(self, simulator: Simulator) -> Iterator[tuple[list[str], list[str]]]:
-        """What was reported in each generation that the receiver listened to, and what it heard."""
+        """What was reported in each generation that the receiver listened to, and what it heard.
+        Who answers late is told again, as AWS does: only the first time counts."""
         told = list(self._told(simulator))
         with suppress(WaitTimeout):  # a reset lets half a second go by for it, and not more
             count = sum(map(len, told))
             self.receiver.wait_for("platform.report", PATIENCE, count)
         events = self.receiver.events
-        heard = [one["record"]["requestId"] for one in events if one["type"] == "platform.report"]
+        reports = [one["record"] for one in events if one["type"] == "platform.report"]
+        heard = list(dict.fromkeys(record["requestId"] for record in reports))
         for one in told:
             yield one, [each for each in heard if each in one]
         strangers = set(heard).difference(*told)

@@ -190,7 +190,7 @@ class ChaosTest(SimulatorTest):
         chaos.story(title, storm.counts)
 
     def assert_heard(self, simulators: Mapping[Simulator, Audience]) -> None:
-        """Each report once and in order, up to where a reset ceased to wait."""
+        """All reports, in order, up to where a reset ceased to wait."""
         pairs = [
             pair for one, audience in simulators.items() for pair in audience.told_and_heard(one)
         ]

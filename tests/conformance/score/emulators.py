@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
@@ -24,7 +24,6 @@ from tests.conformance.score import rie
 from tests.support import CHILDREN_PATH
 
 Address = tuple[str, int]
-
 
 PORTS = range(20_000, 32_000)
 """Below those that the kernel hands out for outgoing connections."""
@@ -98,8 +97,9 @@ class Emulator:
         patience: float,
     ) -> None:
         self._patience = patience
-        with starting:
-            self.front, self.api = _free_addresses()
+        with starting, ExitStack() as undo:
+            claims = [undo.enter_context(_claim()) for _ in range(2)]
+            self.front, self.api = (claim.getsockname() for claim in claims)
             flags = ["--log-level", "error"]
             flags += ["--runtime-interface-emulator-address", "{}:{}".format(*self.front)]
             flags += ["--runtime-api-address", "{}:{}".format(*self.api)]
@@ -111,6 +111,7 @@ class Emulator:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self._claims = undo.pop_all()
         self._heard = threading.Condition()
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, name="emulator", daemon=True)
@@ -181,6 +182,7 @@ class Emulator:
         assert self._process.stdout is not None
         if not self._reader.is_alive():
             self._process.stdout.close()
+        self._claims.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -200,11 +202,16 @@ def may_mount() -> bool:
         return False
 
 
-def _free_addresses() -> tuple[Address, Address]:
-    """Two that nobody listens at, and that nobody else here was given."""
-    found: list[Address] = []
-    while len(found) < 2:
+def _claim() -> socket.socket:
+    """An address that nobody listens at. A UDP socket there tells the tests of other processes that
+    it is taken: to whoever connects, one emulator is as good as another."""
+    while True:
         address = ("127.0.0.1", next(_ports))
-        with suppress(OSError), socket.create_server(address):
-            found.append(address)
-    return found[0], found[1]
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(address)
+            socket.create_server(address).close()
+        except OSError:
+            claim.close()
+        else:
+            return claim
