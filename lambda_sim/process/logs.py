@@ -13,6 +13,7 @@ import attrs
 
 from lambda_sim.process.child import ManagedProcess
 from lambda_sim.process.door import LogDoor, OnStream
+from lambda_sim.process.echo import Echo
 from lambda_sim.process.frames import FrameCutter
 from lambda_sim.process.lines import LineCutter
 from lambda_sim.sync import Monitor, Worker
@@ -90,6 +91,7 @@ class Pipe:
         file: IO[bytes],
         *,
         copy_to: str | None,
+        echo: Echo,
         on_line: OnLine,
         cutter: Cutter,
         ears: Ears,
@@ -105,6 +107,7 @@ class Pipe:
         ears.add(self.fd)
         os.set_blocking(self.fd, False)
         self._copy_to = copy_to
+        self._echo = echo
         # A frame need not end in a newline, and what is printed after it is not its last line.
         self._copies_whole_lines = isinstance(cutter, FrameCutter)
         self._on_line = on_line
@@ -188,7 +191,7 @@ class Pipe:
                 failure = failure or error
             if self._copy_to is not None:
                 is_open = self._copies_whole_lines and not line.endswith("\n")
-                _copy(f"{line}\n" if is_open else line, self._copy_to)
+                self._echo.print(f"{line}\n" if is_open else line, self._copy_to)
         if failure is not None:
             raise failure
 
@@ -225,6 +228,7 @@ class Output:
         self.failure: Exception | None = None
         self._on_line = on_line
         self._ears = Ears()
+        self._echo = Echo()
         self._debtors: set[Pipe] = set()
         self._ear, self._bell = os.pipe()
         if CAN_HEAR:
@@ -237,6 +241,7 @@ class Output:
         self._is_closed = False
 
     def start(self) -> None:
+        self._echo.start()
         self._worker.start()
 
     def add(
@@ -272,6 +277,7 @@ class Output:
             child,
             file,
             copy_to=copy_to,
+            echo=self._echo,
             on_line=self._on_line,
             cutter=cutter,
             ears=self._ears,
@@ -326,6 +332,7 @@ class Output:
             os.close(self._ear)
             os.close(self._bell)
             self._ears.close()
+            self._echo.close()
 
     def _run(self) -> None:
         while True:
@@ -364,13 +371,3 @@ def _poll(files: Iterable[int]) -> select.poll:
     for fd in files:
         poll.register(fd, select.POLLIN)
     return poll
-
-
-def _copy(line: str, name: str) -> None:
-    """Print a line on our own stream of that name, whatever stands there just now."""
-    try:
-        stream = getattr(sys, name)
-        stream.write(line)
-        stream.flush()
-    except Exception:  # closed, replaced or none: not the child's fault, and it is in the logs
-        pass
