@@ -653,6 +653,8 @@ class Machine:
     def _runtime_done(self, record: Record) -> None:
         self._end_runtime_part(record, record.failure)
         self._report_if_ready(record)
+        if not self.is_serial:
+            self._dispatch()  # to a worker that is free already, whatever extensions still do
 
     def _end_runtime_part(self, record: Record, verdict: Failure | None) -> None:
         record.runtime_done = self._clock.monotonic()

@@ -178,6 +178,22 @@ class OnDemandTest(MachineTest):
                 with self.assertRaises(refusals.InvalidRequestId):
                     machine.begin_answer(record.request_id, None, Stage.RESPONDING)
 
+    def test_a_slot_is_free_once_its_answer_is_there_whatever_extensions_do(
+        self,
+    ) -> None:
+        machine = self.machine(max_concurrency=2)
+        one = self.extension(machine, "one", "INVOKE")
+        machine.extension_asks(one, "poll")
+        for worker in "first", "second", "third":
+            machine.runtime_asks(worker)
+        first, _, waiting = [machine.enqueue(Invocation(number)) for number in range(3)]
+        self.taken(machine, "first")
+        self.taken(machine, "second")
+        self.assertIs(waiting.status, InvocationStatus.PENDING)
+        self.respond(machine, first)
+        self.assertFalse(first.is_reported)
+        self.assertIs(self.taken(machine, "third"), waiting)
+
     def test_with_a_number_telemetry_and_bill_are_as_ever(self) -> None:
         machine = self.machine(max_concurrency=4)
         self.advance(machine, 2)

@@ -17,6 +17,7 @@ from lambda_sim.errors import ConfigurationError, ShuttingDown, WireError
 from lambda_sim.lifecycle import effects
 from lambda_sim.lifecycle.effects import Order, Topic
 from lambda_sim.lifecycle.failures import Failure
+from lambda_sim.lifecycle.history import History
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import INIT, RESTORE, Life, Machine
 from lambda_sim.lifecycle.poller import PollerGone
@@ -159,6 +160,8 @@ class World:
         self.config = SimulatorConfig(**config)
         self.rules = self.config.rules
         self.machine = Watched(self.config, self.clock, extensions=extensions)
+        # Read after each call, which may tell more than the machine would keep.
+        self.machine.chronicle.history = History(1000)
         self.declared = extensions
         self.waits: list[Wait] = []
         self.awake: list[Wait] = []
