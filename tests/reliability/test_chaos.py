@@ -160,22 +160,24 @@ class ChaosTest(SimulatorTest):
         job = threads.submit(
             self.play, storm, scenarios, count, callers=callers, dice=random.Random(dice.random())
         )
-        kills = 0
+        killed: list[ManagedProcess] = []
         while wait([job], dice.uniform(0, 0.2)).not_done:
             running = [one for one in storm.simulator.processes if one.is_running]
             if running and dice.random() < 0.5:
                 self.pause(dice.choice(running), dice)
             elif running:
-                dice.choice(running).kill()
-                kills += 1
-            self.assertLess(kills, 100 * count, "some never end")
+                killed.append(dice.choice(running))
+                killed[-1].kill()
+            self.assertLess(len(killed), 100 * count, "some never end")
         job.result()
+        for one in killed:  # the last of them perhaps when all was over
+            one.wait(PATIENCE)
         failures = [one for one in storm.ends if one.status is not InvocationStatus.SUCCESS]
-        self.assertLessEqual(len(failures), kills, storm.verdict())
-        for one in failures:
-            self.assertFalse((self.marks / f"{one.request_id}.answered").exists(), one)
-        self.close(storm, f"{kills} kills, {len(failures)} failures")
-        return kills
+        self.assertLessEqual(len(failures), len(killed), storm.verdict())
+        for state in failures:
+            self.assertFalse((self.marks / f"{state.request_id}.answered").exists(), state)
+        self.close(storm, f"{len(killed)} kills, {len(failures)} failures")
+        return len(killed)
 
     def check(self, storm: Storm, crew: Crew) -> None:
         storm.close()
