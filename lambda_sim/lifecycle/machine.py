@@ -672,6 +672,8 @@ class Machine:
 
     def _report(self, record: Record, verdict: Failure | None) -> None:
         record.is_reported = True
+        if not record.is_delivered:
+            self.outbox.changed(Topic.PARKED)  # whoever was to take it waits for another
         self.timers.cancel(record.request_id, (record.request_id, "ready"))
         self.ledger.settle(record)
         self.chronicle.report(record, verdict)
@@ -915,8 +917,14 @@ class Machine:
 
     @property
     def parked(self) -> int:
-        """Callers waiting in a Next, or to be restored."""
-        return self.runtime.parked + self.registry.parked
+        """Callers waiting in a Next, or to be restored: not those for whom there is something
+        already, though they may not have woken to take it."""
+        at_hand = sum(
+            1
+            for one in self.ledger.open.values()
+            if one.stage is Stage.RUNNING and not one.is_delivered
+        )
+        return max(0, self.runtime.parked - at_hand) + self.registry.parked
 
     @property
     def is_initialized(self) -> bool:

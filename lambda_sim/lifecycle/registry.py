@@ -170,7 +170,7 @@ class Registry:
     @property
     def parked(self) -> int:
         """How many of their calls wait in Next."""
-        return sum(len(one.polls) for one in self)
+        return sum(max(0, len(one.polls) - len(one.queue)) for one in self)
 
     def take_event(self, identifier: str, poll: Poll) -> Notice | None:
         """An extension's next event, if there is one.

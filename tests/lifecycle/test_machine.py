@@ -268,6 +268,24 @@ class RuntimeTest(MachineTest):
         self.assertTrue(again)
         self.assertIs(machine.take_invocation("a second poll", again=again), record)
 
+    def test_who_only_has_to_wake_is_not_counted_as_parked(self) -> None:
+        machine = self.machine()
+        one = self.extension(machine, "one", "INVOKE")
+        machine.extension_asks(one, "poll")
+        machine.runtime_asks(POLL)
+        self.assertEqual(machine.parked, 2)
+        machine.enqueue(Invocation(1))
+        self.assertEqual(machine.parked, 0)
+
+    def test_who_did_not_wake_in_time_is_parked_again(self) -> None:
+        machine = self.machine(max_concurrency=2)
+        machine.runtime_asks(POLL)
+        machine.enqueue(Invocation(1))
+        machine.outbox.changes.clear()
+        self.advance(machine, 3)
+        self.assertEqual(machine.parked, 1)
+        self.assertIn(effects.Topic.PARKED, machine.outbox.changes)
+
     def test_two_parked_polls_share_no_event(self) -> None:
         machine = self.ready()
         machine.runtime_asks("a second poll")

@@ -111,6 +111,10 @@ class Audience:
     def told_and_heard(self, simulator: Simulator) -> Iterator[tuple[list[str], list[str]]]:
         """What was reported in each generation that the receiver listened to, and what it heard.
         Who answers late is told again, as AWS does: only the first time counts."""
+        # Extensions may still be at work with the last of them.
+        simulator.wait_for(
+            lambda: _count(simulator, "start") == _count(simulator, "report"), PATIENCE
+        )
         told = list(self._told(simulator))
         with suppress(WaitTimeout):  # a reset lets half a second go by for it, and not more
             count = sum(map(len, told))
@@ -138,6 +142,10 @@ class Audience:
                 subscriptions += 1
             elif event.type == "platform.report":
                 generation.append(event.record["requestId"])
+
+
+def _count(simulator: Simulator, kind: str) -> int:
+    return len(simulator.get_telemetry_events_by_type(f"platform.{kind}"))
 
 
 def _url(listener: socket.socket) -> str:
