@@ -297,7 +297,8 @@ class Simulator:
 
     @property
     def parked(self) -> int:
-        """Callers waiting in a Next, the runtime's and the extensions'."""
+        """Callers waiting in a Next, the runtime's and the extensions'; who has something to take
+        already is not counted."""
         return self._read(lambda machine: machine.parked)
 
     @property
