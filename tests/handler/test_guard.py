@@ -105,7 +105,7 @@ class Anywhere:
                 swallowed.append(error)
             self.spin()
 
-        self.fail_in(deaf, margin=1.0)
+        self.fail_in(deaf, margin=1.0, after=SOON)
         self.assertIsInstance(swallowed[0], DeadlineExceeded)
 
     def test_tidying_up_is_not_interrupted(self: Any) -> None:
@@ -121,10 +121,11 @@ class Anywhere:
                 tidied.append(True)
 
         guard = self.guard(LONG)
+        deadline = Deadline.after(LONG + SOON)
 
         def watched() -> None:
             nonlocal watch
-            with self.assertRaises(DeadlineExceeded), guard.watch(Deadline.after(0)) as watch:
+            with self.assertRaises(DeadlineExceeded), guard.watch(deadline) as watch:
                 tidy()
 
         watch: Watch
@@ -193,7 +194,7 @@ class Anywhere:
                     while not self.stuck.is_set():
                         pass
 
-        self.fail_in(deaf, margin=SHORT)
+        self.fail_in(deaf, margin=SHORT, after=SOON)
         [error] = self.told
         self.assertIn("in deaf", "".join(error.stack))
 
@@ -205,7 +206,7 @@ class Anywhere:
                 self.stuck.wait(PATIENCE)
                 steps.append("ended")
 
-        self.fail_in(late, margin=SHORT)
+        self.fail_in(late, margin=SHORT, after=SOON)
         self.assertEqual(steps, ["ended"])
 
     def test_a_watch_inside_another_ends_with_the_earlier_deadline(self: Any) -> None:
