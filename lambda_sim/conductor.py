@@ -219,11 +219,11 @@ class Conductor:
 
         AWS: *Extensions API*, Shutdown phase.
         """
-        deadline = Deadline.after(self._config.shutdown_timeout, self._clock)
         self._thaw()
         with self._environment as machine:
             machine.chronicle.hurry()
-        self._environment.answer_reporters(Deadline.after(ANSWER_SECONDS))
+        self._answer_reporters()
+        deadline = Deadline.after(self._config.shutdown_timeout, self._clock)
         self._sandbox.stop(self._sandbox.live(ProcessRole.RUNTIME), self._runtime_grace())
         # What happened until now is told before the end is.
         limit = min(LAST_WORDS_SECONDS, self._config.shutdown_timeout)
@@ -233,6 +233,7 @@ class Conductor:
             machine.announce(reason, int((self._clock.time() + left) * 1000))
             told = {one.name for one in machine.registry.subscribed(EventType.SHUTDOWN)}
         untold = [child for child in self._sandbox.live() if child.name not in told]
+        self._answer_reporters()
         self._sandbox.stop(untold, self._grace_without_extensions())
         try:
             self._environment.wait_until(
@@ -243,7 +244,12 @@ class Conductor:
             )
         except WaitTimeout as late:
             logger.debug("%s", late)
+        self._answer_reporters()
         self._sandbox.stop(self._sandbox.live(), 0.0)
+
+    def _answer_reporters(self) -> None:
+        """Nobody is ended before it hears that the error it reported was heard."""
+        self._environment.answer_reporters(Deadline.after(ANSWER_SECONDS))
 
     def _runtime_grace(self) -> float:
         with self._environment as machine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 from unittest import mock
@@ -25,7 +26,14 @@ class ReportTest(SimulatorTest):
         self.before(
             ExecutionEnvironment, "reporter_answered", lambda: self.order.append("answered")
         )
-        self.before(ExecutionEnvironment, "answer_reporters", self.is_ending.set)
+        self.looks = itertools.count(1)
+        self.look_awaited = 1
+        self.before(ExecutionEnvironment, "answer_reporters", self.look)
+
+    def look(self) -> None:
+        """The conductor is about to end somebody."""
+        if next(self.looks) == self.look_awaited:
+            self.is_ending.set()
 
     def before(self, owner: type, name: str, act: Any) -> None:
         original = getattr(owner, name)
@@ -45,7 +53,7 @@ class ReportTest(SimulatorTest):
             self.is_ending.wait(PATIENCE)
 
         self.enterContext(mock.patch.object(ExecutionEnvironment, report, slow))
-        return self.start()
+        return self.start(external_extensions=["ours"])
 
     def test_a_runtime_that_can_not_start_is_answered_before_it_is_ended(self) -> None:
         simulator = self.begin("fail_init")
@@ -54,17 +62,35 @@ class ReportTest(SimulatorTest):
         self.assertEqual(202, runtime.init_error().status)
         self.assert_answered_first(simulator)
 
-    def test_an_extension_that_exits_is_answered_before_it_is_ended(self) -> None:
-        simulator = self.begin("extension_fails")
-        extension = RawExtension(simulator)
-        self.addCleanup(extension.close)
-        extension.register("ours")
-        self.assertEqual(202, extension.report("init", "Extension.Sad").status)
-        self.assert_answered_first(simulator)
+    def test_an_extension_that_fails_is_answered_before_it_is_ended(self) -> None:
+        for kind in ("init", "exit"):
+            with self.subTest(kind):
+                self.order.clear()
+                self.is_ending.clear()
+                self.looks = itertools.count(1)
+                simulator = self.begin("extension_fails")
+                extension = RawExtension(simulator)
+                self.addCleanup(extension.close)
+                extension.register("ours")
+                self.assertEqual(202, extension.report(kind, "Extension.Sad").status)
+                self.assert_answered_first(simulator)
 
     def assert_answered_first(self, simulator: Simulator) -> None:
         simulator.wait_for(lambda: "ended" in self.order, PATIENCE)
         self.assertEqual("answered", self.order[0])
+
+    def test_an_extension_that_fails_at_shutdown_is_answered_before_it_is_ended(self) -> None:
+        self.look_awaited = 3  # after the runtime, and those who are not told
+        simulator = self.begin("extension_fails")
+        extension = RawExtension(simulator)
+        self.addCleanup(extension.close)
+        extension.register("ours", "SHUTDOWN").ask()
+        simulator.wait_for_parked(1, PATIENCE)
+        ending = self.soon(simulator.graceful_shutdown)
+        extension.event()
+        self.assertEqual(202, extension.report("exit", "Extension.Sad").status)
+        ending.result(PATIENCE)
+        self.assertEqual(["ended", "ended", "answered", "ended"], self.order[:4])
 
     def test_who_does_not_take_its_answer_is_not_waited_for_for_ever(self) -> None:
         environment = ExecutionEnvironment(SimulatorConfig())

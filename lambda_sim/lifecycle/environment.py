@@ -657,15 +657,18 @@ class ExecutionEnvironment:
     def reporter_answered(self) -> None:
         """Who reported an end was told that it was heard, or is not there any more."""
         with self as machine:
-            self._reporters -= 1
+            self._reporters = max(0, self._reporters - 1)
             machine.outbox.changed(Topic.FAREWELL)
 
     def answer_reporters(self, deadline: Deadline) -> None:
         """Block until everyone who reported an end has the answer, or the deadline has passed."""
-        with self, suppress(WaitTimeout):
-            self._wait_locked(
-                Topic.FAREWELL, lambda: self._reporters == 0 or None, deadline, "answers to reports"
-            )
+        with self:
+            try:
+                self._wait_locked(
+                    Topic.FAREWELL, lambda: self._reporters == 0 or None, deadline, "answers"
+                )
+            except WaitTimeout:
+                self._reporters = 0  # who was not answered by now never will be
 
     def take_outgoing(self) -> list[Outgoing]:
         """Block until there is something for subscribers, and take all of it.

@@ -168,19 +168,22 @@ class Machine:
         if not is_due or self.init.awaits(self.registry):
             return
         self.init.succeeded(self.registry)
+        self._end_init()
+
+    def _end_init(self) -> None:
         if self.config.is_snap_start:
             self._snapshot_is_taken()
-        else:
-            is_charged = self.init.phase == FIRST and not self.config.is_managed
-            self._init_ms = self.init.duration_ms if is_charged else None
-            self._is_initialized(Life.RUNNING)
+            return
+        is_charged = self.init.is_told and self.init.phase == FIRST and not self.config.is_managed
+        self._init_ms = self.init.duration_ms if is_charged else None
+        self._is_initialized(Life.RUNNING)
 
     def _is_initialized(self, life: Life) -> None:
         self.timers.cancel(INIT)
         self.life = life
         if self.phase is SimulatorPhase.INITIALIZING:
             self.phase = SimulatorPhase.READY
-        self.outbox.changed(Topic.PHASE)
+        self.outbox.changed(Topic.PHASE, Topic.PARKED)
         self._dispatch()
 
     def mark_initialized(self) -> None:
@@ -192,10 +195,7 @@ class Machine:
             return
         if self.init.is_told:
             self.init.succeeded(self.registry)  # only extensions were awaited
-        if self.config.is_snap_start:
-            self._snapshot_is_taken()
-        else:
-            self._is_initialized(Life.RUNNING)
+        self._end_init()
 
     def fail_init(self, failure: Failure) -> None:
         """The runtime reports that it can't start.
@@ -211,6 +211,8 @@ class Machine:
             return  # another failure came first, and ends it
         self.runtime.stage = RuntimeStage.INIT_ERROR
         if self.life is Life.RESTORING:  # it was marked as initialized, and was not
+            failure = attrs.evolve(failure, in_restore=True)
+            self.init.failed(failure, None)
             self._restore_failed(failure)
         else:
             self._init_failed(failure)
@@ -233,8 +235,9 @@ class Machine:
     def _init_failed(self, failure: Failure) -> None:
         self.init_error = failure.summary
         self.outbox.changed(Topic.PHASE)
-        if self.life is Life.STARTING:
-            self.timers.cancel(INIT)
+        self.timers.cancel(INIT)
+        is_marked = self.is_initialized and not self.init.is_told
+        if self.life is Life.STARTING or is_marked:
             self.init.failed(failure, self._init_serves())
         # A first init that failed is tried again inside the invocation; what failed inside it,
         # or what nobody can start again, fails it.
@@ -299,6 +302,8 @@ class Machine:
         self.runtime.ask_restore(poll)
         if self.life is Life.STARTING:
             self._runtime_is_initialized()
+        elif self.is_initialized and not self.init.is_told:
+            self.init.succeeded(self.registry)  # it was marked as initialized before
 
     def take_restore(self, poll: Poll) -> bool:
         """Whether a parked restore/next returns now.
@@ -826,6 +831,7 @@ class Machine:
         self.frost.thaw()
         # First of all nothing more is dispatched.
         self.life = Life.RESETTING
+        self.outbox.changed(Topic.PARKED)  # for whoever was about to be told to restore
         self.timers.cancel(INIT, RESTORE)
         self.outbox.order(effects.Reset(reason))
         for record in list(self.ledger.open.values()):
@@ -924,6 +930,8 @@ class Machine:
             for one in self.ledger.open.values()
             if one.stage is Stage.RUNNING and not one.is_delivered
         )
+        if self.life is Life.RESTORING and self.runtime.restore_poll is not None:
+            at_hand += 1
         return max(0, self.runtime.parked - at_hand) + self.registry.parked
 
     @property

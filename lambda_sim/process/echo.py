@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from contextlib import suppress
 
@@ -19,16 +20,19 @@ class Echo:
     """Any thread may print.
 
     A daemon thread that the interpreter's end finds in the midst of it keeps the stream's lock for
-    ever, and Python aborts. So, where nobody closed, the end waits, and then nobody begins.
+    ever, and Python aborts. So, where nobody closed, the end waits, and then nobody begins: what
+    children say after that, also if an earlier ``atexit`` closes, is in the logs only.
     """
 
     def __init__(self) -> None:
+        self._owner = 0
         self._monitor = Monitor()
         # Guarded by _monitor, both:
         self._printing = 0
         self._is_over = False
 
     def start(self) -> None:
+        self._owner = os.getpid()
         atexit.register(self.end)
 
     def close(self) -> None:
@@ -37,6 +41,8 @@ class Echo:
 
     def end(self) -> None:
         """Print no more, and block until nobody does."""
+        if os.getpid() != self._owner:  # a copy by os.fork, without the threads that print
+            return
         with self._monitor as monitor, suppress(WaitTimeout):
             self._is_over = True
             monitor.wait_until(

@@ -149,6 +149,23 @@ class InitTest(MachineTest):
         machine.extension_asks(one, "poll")
         self.assertEqual(len(self.facts(machine, telemetry.InitReport)), 1)
 
+    def test_an_init_that_is_marked_and_fails_after_it_has_its_report(self) -> None:
+        machine = self.machine()
+        machine.mark_initialized()
+        machine.fail_init(failures.reported(b"{}", None))
+        report = self.facts(machine, telemetry.InitReport)
+        self.assertEqual([one.status for one in report], [Status.ERROR])
+
+    def test_an_init_that_is_marked_once_the_runtime_is_there_is_billed(self) -> None:
+        machine = self.machine()
+        self.extension(machine, "one")
+        self.advance(machine, 2)
+        machine.runtime_asks(POLL)
+        machine.mark_initialized()
+        record = machine.enqueue(Invocation(1))
+        self.taken(machine)
+        self.assertEqual(record.init_ms, 2000)
+
     def test_an_init_error_is_told_and_kept(self) -> None:
         machine = self.machine()
         body = b'{"errorType":"ImportError","errorMessage":"no such module"}'

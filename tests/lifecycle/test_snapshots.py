@@ -249,8 +249,22 @@ class SnapshotTest(MachineTest):
         machine.restore()
         machine.fail_init(failures.reported(b"{}", None))
         self.assertIs(machine.life, Life.RESETTING)
-        report = self.facts(machine, telemetry.RestoreReport)
-        self.assertEqual([one.status for one in report], [Status.ERROR])
+        for kind in (telemetry.InitReport, telemetry.RestoreReport):
+            self.assertEqual([one.status for one in self.facts(machine, kind)], [Status.ERROR])
+
+    def test_a_snapshot_taken_by_hand_has_its_reports_once_the_runtime_came(self) -> None:
+        machine = self.machine()
+        machine.mark_initialized()
+        machine.runtime_asks_restore(RESTORE)
+        machine.restore()
+        self.take(machine)
+        machine.runtime_asks(POLL)
+        for kind in (telemetry.InitReport, telemetry.RestoreReport):
+            self.assertEqual([one.status for one in self.facts(machine, kind)], [Status.SUCCESS])
+
+    def test_who_only_has_to_wake_to_be_restored_is_not_parked(self) -> None:
+        machine = self.restoring()
+        self.assertEqual(machine.parked, 0)
 
     def test_only_the_runtime_that_was_told_of_a_restore_gives_it_back(self) -> None:
         machine = self.restoring()

@@ -184,6 +184,8 @@ class World:
         self.asked_in = 0
         """The latest generation whose runtime has asked for Next while it was there."""
         self._position = 0
+        self._parked = 0
+        self._parked_is_told = False
         self._facts: list[tuple[int, telemetry.Fact]] = []
         self._parts = defaultdict[int, set[str]](set)
         """What each generation told of its init, and of its restore."""
@@ -219,6 +221,7 @@ class World:
         self._facts += [(generation, fact) for fact in history.since(self._position)]
         self._position = history.position
         changes = self.machine.outbox.changes
+        self._parked_is_told |= Topic.PARKED in changes
         for wait in self.waits:
             if wait.topic in changes and wait not in self.awake:
                 self.awake.append(wait)
@@ -812,7 +815,10 @@ class World:
         for extension in self.machine.registry:
             ghosts += [one for one in extension.polls if one not in peers]
         assert not ghosts, f"{ghosts} are counted as parked, and are not there"
-        assert self.machine.parked <= sum(wait.peer in self.peers for wait in self.waits)
+        parked, self._parked = self._parked, self.machine.parked
+        assert self._parked <= sum(wait.peer in self.peers for wait in self.waits)
+        assert self._parked <= parked or self._parked_is_told, "more are parked, in silence"
+        self._parked_is_told = False
 
     def _check_dispatch(self) -> None:
         machine, ledger = self.machine, self.machine.ledger

@@ -55,6 +55,8 @@ class Slow(io.StringIO):
 class EchoTest(unittest.TestCase):
     def setUp(self) -> None:
         self.echo = Echo()
+        self.echo.start()
+        self.addCleanup(self.echo.close)
 
     def test_a_line_goes_to_whatever_stands_there(self) -> None:
         with redirect_stdout(io.StringIO()) as stream:
@@ -85,6 +87,18 @@ class EchoTest(unittest.TestCase):
             with mock.patch.object(echo, "END_SECONDS", 0.0):
                 self.echo.end()
             self.assertEqual("", stream.getvalue())
+            stream.is_let_go.set()
+
+    def test_a_copy_of_the_process_waits_for_nobody(self) -> None:
+        stream = Slow(self.echo, for_ever=True)
+        with redirect_stdout(stream), ThreadPoolExecutor() as threads:
+            threads.submit(self.echo.print, "hello\n", "stdout")
+            stream.is_begun.wait(PATIENCE)
+            with (
+                mock.patch.object(echo, "END_SECONDS", None),
+                mock.patch("os.getpid", return_value=1),
+            ):
+                self.echo.end()
             stream.is_let_go.set()
 
     def test_an_interpreter_that_ends_while_something_is_printed_ends_well(self) -> None:
