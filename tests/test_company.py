@@ -49,25 +49,35 @@ class LoanRulesTest(unittest.TestCase):
         self.assertTrue(self.loan.is_over(self.poll))
         self.take()
         self.assertFalse(self.loan.is_over(self.poll))
-        self.assertTrue(self.loan.give_back(self.poll))
+        self.assertTrue(self.loan.give_back(self.loan.number))
         with self.assertRaises(AnsweredElsewhere):
             self.loan.is_over(self.poll)
         self.assertTrue(self.loan.is_over(self.poll))
-        self.assertFalse(self.loan.give_back(self.poll))
+        self.assertFalse(self.loan.give_back(self.loan.number))
 
     def test_it_waits_on_if_next_was_asked_for_meanwhile(self) -> None:
         self.take()
         self.assertFalse(self.loan.park(object()))
         self.assertTrue(self.loan.park(self.poll))
-        self.assertFalse(self.loan.give_back(self.poll))
+        self.assertFalse(self.loan.give_back(self.loan.number))
         self.assertTrue(self.loan.is_over(self.poll))
         self.assertIs(self.take(), self.poll)
+
+    def test_who_gives_back_late_does_not_end_the_next_loan(self) -> None:
+        self.take()
+        first = self.loan.number
+        self.loan.park(self.poll)
+        self.take()
+        self.assertFalse(self.loan.is_out(first))
+        self.assertFalse(self.loan.give_back(first))
+        self.assertTrue(self.loan.is_out(self.loan.number))
+        self.assertFalse(self.loan.is_over(self.poll))
 
     def test_who_is_late_is_lent_less_often(self) -> None:
         for passed in (1, 3, 7, 15, 31, 63, 64, 64):
             while self.take() is None:
                 self.fail("it is its turn")
-            self.loan.give_back(self.poll)
+            self.loan.give_back(self.loan.number)
             self.loan.was_late()
             self.assertEqual([None] * passed, [self.take() for _ in range(passed)])
         self.take()

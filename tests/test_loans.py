@@ -276,6 +276,39 @@ class LoanTest(SimulatorTest):
         with self.assertRaises(ShuttingDown):
             answer.result(PATIENCE)
 
+    def test_a_caller_who_gives_back_late_leaves_the_next_caller_his_connection(self) -> None:
+        simulator = self.begin()
+        is_asked, is_lent, is_given_back = (threading.Event() for _ in range(3))
+        take_back, lend = ExecutionEnvironment.take_back, ExecutionEnvironment.enqueue_and_borrow
+
+        def late(environment: ExecutionEnvironment, borrowed: Any, **how: Any) -> None:
+            if not is_asked.is_set():  # the first
+                is_asked.set()
+                is_lent.wait(PATIENCE)
+                take_back(environment, borrowed, **how)
+                is_given_back.set()
+            else:
+                take_back(environment, borrowed, **how)
+
+        def lent(environment: ExecutionEnvironment, invocation: Any) -> Any:
+            record, borrowed = lend(environment, invocation)
+            if is_asked.is_set():
+                is_lent.set()
+                is_given_back.wait(PATIENCE)
+                with environment as machine:
+                    self.assertIs(machine.runtime.loan.lent, borrowed.poll)
+            return record, borrowed
+
+        self.enterContext(mock.patch.object(ExecutionEnvironment, "take_back", late))
+        self.enterContext(mock.patch.object(ExecutionEnvironment, "enqueue_and_borrow", lent))
+        for _ in range(2):
+            answer = self.invoke(simulator)
+            self.runtime.respond(self.runtime.event().id)
+            self.runtime.ask()
+            if is_lent.is_set():
+                self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+            is_asked.wait(PATIENCE)
+
     @unittest.skipIf(sys.platform == "win32", "signals")
     def test_a_signal_s_exception_reaches_the_caller_and_the_invocation_goes_on(self) -> None:
         simulator = self.begin()

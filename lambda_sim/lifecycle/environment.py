@@ -430,7 +430,7 @@ class ExecutionEnvironment:
         with self as machine:
             self._monitor.remove_bell(borrowed.record.request_id)
             if is_sent:
-                machine.runtime.take_back(borrowed.poll)
+                machine.runtime.take_back(borrowed.number)
             else:
                 machine.take_back_unsent(borrowed)
 

@@ -20,6 +20,8 @@ class Loan:
     def __init__(self) -> None:
         self.lent: Poll | None = None
         """The one whose connection is attended to."""
+        self.number = 0
+        """Which of its loans that is: the same poll may be lent again before who had it is done."""
         self._offered: Poll | None = None
         self._returned: Poll | None = None
         self._to_pass = self._passed = 0
@@ -37,7 +39,12 @@ class Loan:
             self._to_pass -= 1
             return None
         self.lent = polls.pop()
+        self.number += 1
         return self.lent
+
+    def is_out(self, number: int) -> bool:
+        """Whether the loan of this number lasts."""
+        return self.lent is not None and self.number == number
 
     def is_over(self, poll: Poll) -> bool:
         """Whether a poll's own thread may look for what it waits for.
@@ -57,12 +64,11 @@ class Loan:
         self._passed = 0
         return True
 
-    def give_back(self, poll: Poll) -> bool:
-        """The loan is over, whatever came of it; whether its own thread is to be woken for that."""
-        if self.lent is not poll:
+    def give_back(self, number: int) -> bool:
+        """A loan is over, whatever came of it; whether its own thread is to be woken for that."""
+        if not self.is_out(number):
             return False
-        self.lent = None
-        self._returned = poll
+        self._returned, self.lent = self.lent, None
         return True
 
     def was_late(self) -> None:

@@ -63,6 +63,8 @@ class Borrowed:
 
     record: Record
     poll: Poll
+    number: int
+    """Of the loan."""
     errands: list[Errand]
 
 
@@ -470,11 +472,12 @@ class Machine:
         record.holder = poll
         self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
         errands = self.registry.lend(record) if record.had_extensions else []
-        return Borrowed(record, poll, errands)
+        return Borrowed(record, poll, self.runtime.loan.number, errands)
 
     def take_back_unsent(self, borrowed: Borrowed) -> None:
         """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
-        if self.runtime.loan.park(borrowed.poll):
+        loan = self.runtime.loan
+        if loan.is_out(borrowed.number) and loan.park(borrowed.poll):
             self.runtime.park(borrowed.poll)
             self.give_back(borrowed.record, borrowed.poll)
 

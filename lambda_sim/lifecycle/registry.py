@@ -131,6 +131,13 @@ class Errand:
     extension: Extension
     notice: Notice
     poll: Poll
+    number: int
+    """Of the loan."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the loan lasts."""
+        return self.extension.loan.is_out(self.number)
 
 
 class Registry:
@@ -189,19 +196,20 @@ class Registry:
             if extension.queue and extension.queue[0].record is record:
                 poll = extension.loan.take(extension.polls)
                 if poll is not None:
-                    errands.append(Errand(extension, extension.take(poll), poll))
+                    notice = extension.take(poll)
+                    errands.append(Errand(extension, notice, poll, extension.loan.number))
                     self._outbox.changes.discard(extension.id)  # nobody else waits there
         return errands
 
     def take_back(self, errand: Errand) -> None:
         """A loan is over, whatever came of it."""
-        if errand.extension.loan.give_back(errand.poll):
+        if errand.extension.loan.give_back(errand.number):
             self._outbox.changed(errand.extension.id)
 
     def take_back_unsent(self, errand: Errand) -> None:
         """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
         extension = errand.extension
-        if extension.loan.park(errand.poll):
+        if errand.is_out and extension.loan.park(errand.poll):
             extension.polls.add(errand.poll)
             self._outbox.changed(Topic.PARKED, extension.id)
             self.give_back(extension.id, errand.notice)

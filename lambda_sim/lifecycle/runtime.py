@@ -81,9 +81,9 @@ class Runtime:
         self.polls.discard(poll)
         self._outbox.changed(Topic.PARKED)
 
-    def take_back(self, poll: Poll) -> None:
+    def take_back(self, number: int) -> None:
         """A loan is over, whatever came of it."""
-        if self.loan.give_back(poll):
+        if self.loan.give_back(number):
             self._outbox.changed(Topic.RUNTIME_NEXT)
 
     # --- SnapStart ------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ class Company:
             came: bool | None = True if connection.take_in() else None
             while came:
                 came = connection.answer_next()
-                if errand.extension.loan.lent is not connection:  # it waits in Next again
+                if not errand.is_out:  # it waits in Next again, perhaps for another caller by now
                     self._forget(fd)
                     break
             else:

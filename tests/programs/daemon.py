@@ -7,15 +7,19 @@ import time
 
 
 def main() -> None:
+    said, saying = os.pipe()
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
+        os.close(saying)
+        os.read(said, 1)  # it is ended with us, and had perhaps not said anything yet
         time.sleep(0 if "end" in sys.argv else 600)
         return
     os.setsid()
     if os.fork():
         os._exit(0)
     print(os.getpid(), flush=True)
+    os.close(saying)
     time.sleep(600)
 
 
