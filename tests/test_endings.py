@@ -74,6 +74,7 @@ class ReportTest(SimulatorTest):
                 extension.register("ours")
                 self.assertEqual(202, extension.report(kind, "Extension.Sad").status)
                 self.assert_answered_first(simulator)
+                simulator.close()  # it ends more than once
 
     def assert_answered_first(self, simulator: Simulator) -> None:
         simulator.wait_for(lambda: "ended" in self.order, PATIENCE)
