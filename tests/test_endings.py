@@ -10,7 +10,7 @@ from unittest import mock
 from lambda_sim import Simulator, SimulatorConfig
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.failures import Failure
-from lambda_sim.process import LocalSandbox
+from lambda_sim.process import LocalSandbox, tree
 from lambda_sim.sync import Deadline
 from tests.raw import RawExtension, RawRuntime
 from tests.support import PATIENCE, SimulatorTest
@@ -89,6 +89,7 @@ class ReportTest(SimulatorTest):
         simulator.wait_for_parked(1, PATIENCE)
         ending = self.soon(simulator.graceful_shutdown)
         extension.event()
+        tree.asked_until(lambda: len(self.order) == 2, PATIENCE)
         self.assertEqual(202, extension.report("exit", "Extension.Sad").status)
         ending.result(PATIENCE)
         self.assertEqual(["ended", "ended", "answered", "ended"], self.order[:4])
