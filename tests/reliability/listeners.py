@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
-from types import TracebackType
 from typing import Any, Self
 
 from lambda_sim import Simulator
@@ -48,12 +47,7 @@ class Crawler:
         self._job: Future[None] = self._threads.submit(self._run)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._is_over.set()
         self._job.result(PATIENCE)
 
@@ -100,12 +94,7 @@ class Audience:
             self._undo = undo.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._undo.close()
 
     def told_and_heard(self, simulator: Simulator) -> Iterator[tuple[list[str], list[str]]]:
