@@ -199,6 +199,11 @@ class Machine:
             self.init.succeeded(self.registry)  # only extensions were awaited
         self._end_init()
 
+    @property
+    def _is_only_marked(self) -> bool:
+        """Whether init was ended by hand, and the runtime has not come since."""
+        return self.is_initialized and not self.init.is_told
+
     def fail_init(self, failure: Failure) -> None:
         """The runtime reports that it can't start.
 
@@ -238,8 +243,7 @@ class Machine:
         self.init_error = failure.summary
         self.outbox.changed(Topic.PHASE)
         self.timers.cancel(INIT)
-        is_marked = self.is_initialized and not self.init.is_told
-        if self.life is Life.STARTING or is_marked:
+        if self.life is Life.STARTING or self._is_only_marked:
             self.init.failed(failure, self._init_serves())
         # A first init that failed is tried again inside the invocation; what failed inside it,
         # or what nobody can start again, fails it.
@@ -304,8 +308,8 @@ class Machine:
         self.runtime.ask_restore(poll)
         if self.life is Life.STARTING:
             self._runtime_is_initialized()
-        elif self.is_initialized and not self.init.is_told:
-            self.init.succeeded(self.registry)  # it was marked as initialized before
+        elif self._is_only_marked:
+            self.init.succeeded(self.registry)
 
     def take_restore(self, poll: Poll) -> bool:
         """Whether a parked restore/next returns now.
@@ -442,8 +446,8 @@ class Machine:
             self._runtime_done(current)
         if before is RuntimeStage.STARTED and self.life is Life.STARTING:
             self._runtime_is_initialized()
-        elif before is RuntimeStage.STARTED and self.is_initialized and not self.init.is_told:
-            self.init.succeeded(self.registry)  # it was marked as initialized before
+        elif before is RuntimeStage.STARTED and self._is_only_marked:
+            self.init.succeeded(self.registry)
         if self.life is Life.RESTORING:
             self._restored()
         self._dispatch()
