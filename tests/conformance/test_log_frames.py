@@ -36,6 +36,12 @@ def awslambdaric(handler: str) -> ProcessConfig:
 class LogFrameTest(ConformanceTest):
     settings = {}  # noqa: RUF012
 
+    def environment_of(self, role: ProcessRole) -> dict[str, str]:
+        """What a process of this role has: none is shown while its program is loaded."""
+        process = psutil.Process(self.simulator.spawn_process(["sleep", "600"], role).pid)
+        self.wait_for(process.environ)
+        return process.environ()
+
     def printed_by(self, runtime: ProcessConfig) -> list[str]:
         """What the log has of an invocation that raises."""
         self.simulate(runtime=runtime)
@@ -60,12 +66,8 @@ class LogFrameTest(ConformanceTest):
 
     def test_fs_04_only_the_runtime_has_the_descriptor(self) -> None:
         self.simulate()
-        given = {
-            role: psutil.Process(self.simulator.spawn_process(["sleep", "600"], role).pid).environ()
-            for role in ProcessRole
-        }
-        self.assertIn(VARIABLE, given[ProcessRole.RUNTIME])
-        self.assertNotIn(VARIABLE, given[ProcessRole.EXTENSION])
+        self.assertIn(VARIABLE, self.environment_of(ProcessRole.RUNTIME))
+        self.assertNotIn(VARIABLE, self.environment_of(ProcessRole.EXTENSION))
 
     def test_fs_04_managed_instances_have_no_such_descriptor(self) -> None:
         runtime = handler_runtime("functions.trouble")
@@ -76,8 +78,7 @@ class LogFrameTest(ConformanceTest):
     def test_env_managed_instances_have_a_socket_instead(self) -> None:
         self.simulate(initialization_type=MANAGED)
         for role in ProcessRole:
-            process = self.simulator.spawn_process(["sleep", "600"], role)
-            given = psutil.Process(process.pid).environ()
+            given = self.environment_of(role)
             self.assertNotIn(VARIABLE, given)
             if role is ProcessRole.RUNTIME:
                 self.assertTrue(Path(given[PROVIDER]).is_socket())

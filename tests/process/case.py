@@ -52,6 +52,17 @@ class ProcessTestCase(unittest.TestCase):
     def wait_until_gone(self, *pids: int) -> None:
         self.wait_for(lambda: all(map(is_gone, pids)))
 
+    def guard_of(self, simulator: int) -> int:
+        """The process that ends the children when their simulator is killed."""
+
+        def guards() -> list[int]:
+            below = psutil.Process(simulator).children()
+            return [process.pid for process in below if "lambda-sim-guard" in process.cmdline()]
+
+        self.wait_for(guards)  # a process has no words yet while its program is loaded
+        (guard,) = guards()
+        return guard
+
 
 class SandboxTestCase(ProcessTestCase):
     memory_limit_bytes: int | None = None

@@ -48,12 +48,7 @@ class KilledTest(ProcessTestCase):
         popen.wait(PATIENCE)
 
     def guard(self, popen: subprocess.Popen[str]) -> int:
-        def guards() -> list[int]:
-            below = psutil.Process(popen.pid).children()
-            return [process.pid for process in below if "lambda-sim-guard" in process.cmdline()]
-
-        self.wait_for(guards)  # a process has no words yet while its program is loaded
-        (guard,) = guards()
+        guard = self.guard_of(popen.pid)
         self.wait_for(lambda: ignores(guard, signal.SIGHUP))  # the last that its script traps
         return guard
 
@@ -114,19 +109,16 @@ class KilledTest(ProcessTestCase):
 
 
 class GuardTest(SandboxTestCase):
-    def guard(self) -> psutil.Process:
-        (found,) = (p for p in psutil.Process().children() if "lambda-sim-guard" in p.cmdline())
-        return found
-
     def test_it_is_not_frozen_with_the_children(self) -> None:
         self.spawn(["/bin/sleep", "600"])
         self.assertEqual(self.sandbox.freeze(), 1)
-        self.assertFalse(is_stopped(self.guard().pid))
+        self.assertFalse(is_stopped(self.guard_of(os.getpid())))
 
     def test_its_pipe_is_not_in_the_hands_of_children(self) -> None:
         child = self.spawn(["/bin/sleep", "600"])
         self.spawn(["/bin/sleep", "600"])
-        self.assertEqual(sorted(os.listdir(f"/proc/{child.pid}/fd")), ["0", "1", "2"])
+        # It may have its libraries open yet; a pipe of ours would stay.
+        self.wait_for(lambda: sorted(os.listdir(f"/proc/{child.pid}/fd")) == ["0", "1", "2"])
 
     def test_a_group_that_ended_is_forgotten_and_the_others_are_not(self) -> None:
         first, second = (self.spawn(["/bin/sleep", "600"]) for _ in range(2))
@@ -146,7 +138,7 @@ class GuardTest(SandboxTestCase):
 
     def test_without_its_guard_all_goes_on(self) -> None:
         self.spawn(["/bin/sleep", "600"])
-        guard = self.guard()
+        guard = psutil.Process(self.guard_of(os.getpid()))
         guard.kill()
         self.wait_for(lambda: guard.status() == psutil.STATUS_ZOMBIE)
         self.spawn(["/bin/sleep", "600"]).close()
