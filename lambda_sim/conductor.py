@@ -28,6 +28,9 @@ INTERNAL_SHARE = 0.5
 ANSWER_SECONDS = 1.0
 """How long the answer to a process that reports why it ends may hold its end up."""
 
+LAUNCH_SECONDS = 5.0
+"""How long a process that somebody starts may hold the end up."""
+
 LAST_WORDS_SECONDS = 0.2
 """How long telemetry of what came before may hold SHUTDOWN up."""
 
@@ -136,6 +139,9 @@ class Conductor:
             with self._environment as machine:
                 machine.process_not_started(config.role, config.name)
             raise
+        finally:
+            with self._environment as machine:
+                machine.launch_ended()
 
     def _run(self) -> None:
         try:
@@ -201,6 +207,7 @@ class Conductor:
     # --- Ending ---------------------------------------------------------------------------------
 
     def _reset(self, order: effects.Reset) -> None:
+        self._await_launches()
         had_runtime = bool(self._sandbox.live(ProcessRole.RUNTIME))
         self._end_generation(order.reason)
         with self._environment as machine:
@@ -209,10 +216,23 @@ class Conductor:
             machine.start_over()
 
     def _shutdown(self, order: effects.Shutdown) -> None:
+        self._await_launches()
         self._end_generation(order.reason)
         self._environment.flush(Deadline.after(FLUSH_SECONDS))
         with self._environment as machine:
             machine.end()
+
+    def _await_launches(self) -> None:
+        """A process that is just being started is of this generation, and is to end with it."""
+        try:
+            self._environment.wait_until(
+                Topic.LAUNCHES,
+                lambda machine: not machine.launches or None,
+                Deadline.after(LAUNCH_SECONDS),
+                "processes that are being started",
+            )
+        except WaitTimeout as late:
+            logger.warning("who comes now stays when the environment ends: %s", late)
 
     def _end_generation(self, reason: ShutdownReason) -> None:
         """The runtime first, then SHUTDOWN to whoever wants it, time for them, and the end.

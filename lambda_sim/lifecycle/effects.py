@@ -26,6 +26,7 @@ class Topic(Enum):
     FROZEN = auto()
     PARKED = auto()
     FAREWELL = auto()
+    LAUNCHES = auto()
     ORDERS = auto()
     OUTGOING = auto()
     FLUSHED = auto()

@@ -109,6 +109,8 @@ class Machine:
         self._declared = tuple(extensions)
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
+        self.launches = 0
+        """How many processes are being started just now, and are not there yet."""
         self._has_served = False
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
@@ -770,9 +772,15 @@ class Machine:
         if self.life is Life.RESETTING:
             return None
         self._live.append((role, name))
+        self.launches += 1
         if role is ProcessRole.EXTENSION:
             self._external.add(name)
         return self.generation
+
+    def launch_ended(self) -> None:
+        """A process that was about to start is there, or will not come."""
+        self.launches -= 1
+        self.outbox.changed(Topic.LAUNCHES)
 
     def process_not_started(self, role: ProcessRole, name: str) -> None:
         """It did not start after all."""

@@ -43,7 +43,6 @@ from tests.lifecycle.world import (
     RUNTIME,
     Member,
     Peer,
-    Process,
     Refused,
     World,
 )
@@ -279,18 +278,19 @@ class Moves(RuleBasedStateMachine):
     # --- Processes ------------------------------------------------------------------------------
 
     @precondition(lambda self: self.is_open and len(self.world.live) < 3)
-    @rule(role=st.sampled_from(ProcessRole), starts=st.booleans())
-    def spawn(self, role: ProcessRole, starts: bool) -> None:
+    @rule(role=st.sampled_from(ProcessRole))
+    def spawn(self, role: ProcessRole) -> None:
         """By hand, beside those that are declared."""
-        world = self.world
         name = "true" if role is ProcessRole.RUNTIME else "two"
-        generation = self.attempt(world.machine.process_started, role, name)
-        if generation is None:
-            return
-        if starts:
-            world.live.append(Process(role, name, generation))
-        else:
-            self.attempt(world.machine.process_not_started, role, name)
+        process = self.attempt(self.world.launch, role, name)
+        if process is not None:
+            self.world.by_hand.append(process)
+
+    @precondition(lambda self: self.world.by_hand)
+    @rule(index=which, fails=st.booleans())
+    def spawned(self, index: int, fails: bool) -> None:
+        by_hand = self.world.by_hand
+        self.world.launched(by_hand.pop(index % len(by_hand)), fails=fails)
 
     @precondition(lambda self: self.world.live)
     @rule(index=which, is_told=st.booleans())

@@ -171,6 +171,10 @@ class World:
         self.members: list[Member] = []
         self.uploads: list[Record] = []
         self.live: list[Process] = []
+        self.by_hand: list[Process] = []
+        """Processes that somebody is about to start, not the conductor."""
+        self.is_launching = False
+        """Whether the conductor is about to."""
         self.notices: list[Process] = []
         """Processes that were ended, and whose end nobody has told the machine of."""
         self.act: Iterator[None] | None = None
@@ -511,6 +515,19 @@ class World:
         if was_reset and peer.held is not None and peer.held.holder is not peer:
             peer.held = None  # what it never read is another's
 
+    def launch(self, role: ProcessRole, name: str) -> Process | None:
+        """Somebody is about to start a process; None while others are being ended."""
+        generation = self.call(self.machine.process_started, role, name)
+        return None if generation is None else Process(role, name, generation)
+
+    def launched(self, process: Process, *, fails: bool) -> None:
+        """It is there, or will not come."""
+        if fails:
+            self.call(self.machine.process_not_started, process.role, process.name)
+        else:
+            self.live.append(process)
+        self.call(self.machine.launch_ended)
+
     def ends(self, process: Process) -> None:
         """A process is no more; its connections close, and others will notice."""
         self.live.remove(process)
@@ -575,9 +592,8 @@ class World:
             case effects.Thaw():
                 self.is_stopped = False
             case effects.Reset(reason):
-                had_runtime = any(one.role is ProcessRole.RUNTIME for one in self.live)
                 yield from self._end_generation(reason)
-                if had_runtime or self.config.runtime is not None:
+                if self.had_runtime or self.config.runtime is not None:
                     self.machine.runtime.drop_polls()
                 if not self.is_closed:
                     self.resets += self.machine.phase is not SimulatorPhase.SHUTTING_DOWN
@@ -589,18 +605,23 @@ class World:
     def _launch(self, role: ProcessRole, name: str, generation: int) -> Iterator[None]:
         if not self.machine.may_launch(generation):
             return
-        assert generation == self.call(self.machine.process_started, role, name)
+        process = self.launch(role, name)
+        assert process is not None
+        assert process.generation == generation
+        self.is_launching = True
         yield
+        self.is_launching = False
+        self.launched(process, fails=self.launch_fails)
         if self.launch_fails:
-            self.call(self.machine.process_not_started, role, name)
             yield
             why = Failure(error_type="Runtime.InvalidEntrypoint", message="fork/exec")
             self.call(self.machine.launch_failed, role, name, why, "UnknownError")
-        else:
-            self.live.append(Process(role, name, generation))
 
     def _end_generation(self, reason: ShutdownReason) -> Iterator[None]:
+        while self.machine.launches:
+            yield
         until = self.clock.monotonic() + self.config.shutdown_timeout
+        self.had_runtime = any(one.role is ProcessRole.RUNTIME for one in self.live)
         self.is_stopped = False
         yield
         self._stop(lambda one: one.role is ProcessRole.RUNTIME)
@@ -651,6 +672,7 @@ class World:
         machine = self.machine
         self.told()
         self._check_generation()
+        self._check_launches()
         self._check_steps()
         self._read_facts()
         self._check_reported()
@@ -667,6 +689,12 @@ class World:
         machine = self.machine
         assert machine.generation == 1 + self.resets, "a generation that no reset began"
         self.generation = machine.generation
+
+    def _check_launches(self) -> None:
+        machine = self.machine
+        assert machine.launches == len(self.by_hand) + self.is_launching
+        for process in [*self.live, *self.by_hand]:
+            assert process.generation == machine.generation, f"{process} outlived its generation"
 
     def _check_steps(self) -> None:
         steps = self.machine.steps
@@ -878,6 +906,8 @@ class World:
         return not machine.ledger.pending and not machine.ledger.open and not self.notices
 
     def _one_round(self) -> None:
+        while self.by_hand:
+            self.launched(self.by_hand.pop(), fails=False)
         for peer in self.peers:
             if not peer.is_there and not peer.is_gone:
                 self.notice(peer)
