@@ -31,7 +31,7 @@ from lambda_sim.process.discovery import found_extensions
 from lambda_sim.process.sandbox import LocalSandbox
 from lambda_sim.router import Router
 from lambda_sim.streams import InvocationStream
-from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor
+from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor, this_thread
 from lambda_sim.telemetry import schema, text
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
@@ -109,7 +109,7 @@ class Simulator:
         self._server: WireServer | None = None
         self._doors = Monitor()
         # Guarded by _doors:
-        self._is_busy = False
+        self._whose_turn = 0
         # Touched by the thread whose turn it is:
         self._undo = ExitStack()
         self._cleared_at = 0
@@ -124,79 +124,88 @@ class Simulator:
         :raises FreezeError: a process to freeze is not there.
         :raises ShuttingDown: it was closed; make another.
         """
-        with self._turn():
+        with self._turn() as is_ours:
             if self.phase is SimulatorPhase.SHUTTING_DOWN:
                 raise ShuttingDown("the simulator is closed; make another to start again")
-            if self._server is None:
-                try:
-                    self._open()
-                except BaseException:
-                    self._environment.close()
-                    raise
+            if is_ours and self._server is None:
+                with ExitStack() as undo:
+                    try:
+                        self._open(undo)
+                    except BaseException:
+                        self._environment.close()  # before those are joined who wait in it
+                        raise
+                    self._undo = undo.pop_all()
         return self
 
-    def _open(self) -> None:
+    def _open(self, undo: ExitStack) -> None:
         environment = self._environment
-        with ExitStack() as undo:
-            server = WireServer(
-                Application(self._routes()),
-                name="runtime-api",
-                host=self.config.host,
-                port=self.config.port,
-                on_hangup=environment.hung_up,
-            )
-            self._server = undo.enter_context(server)
-            # Closed below already, unless this start fails.
-            undo.callback(self._sandbox.close, CLOSE_GRACE)
-            for pid in (self.config.runtime_pid, *self.config.extension_pids):
-                if pid is not None:
-                    self._sandbox.register_pid(pid)
-            dispatcher = Dispatcher(
-                self.config,
-                clock=self._clock,
-                on_dropped=environment.dropped,
-                awake_since=lambda: self._sandbox.awake_since,
-            )
-            router = Router(environment, dispatcher)
-            router.start()
-            undo.callback(router.close)
-            self._conductor.start()
-            undo.callback(self._conductor.close)
-            # Before the server, so that parked polls are gone before their handlers are joined.
-            undo.callback(environment.close)
-            # First of all, so that no process sees its API go away, and complains.
-            undo.callback(self._sandbox.close, CLOSE_GRACE)
-            environment.gauges = self._sandbox
-            with environment as machine:
-                machine.start()
-            self._undo = undo.pop_all()
+        server = WireServer(
+            Application(self._routes()),
+            name="runtime-api",
+            host=self.config.host,
+            port=self.config.port,
+            on_hangup=environment.hung_up,
+        )
+        self._server = undo.enter_context(server)
+        # Closed below already, unless this start fails.
+        undo.callback(self._sandbox.close, CLOSE_GRACE)
+        for pid in (self.config.runtime_pid, *self.config.extension_pids):
+            if pid is not None:
+                self._sandbox.register_pid(pid)
+        dispatcher = Dispatcher(
+            self.config,
+            clock=self._clock,
+            on_dropped=environment.dropped,
+            awake_since=lambda: self._sandbox.awake_since,
+        )
+        router = Router(environment, dispatcher)
+        undo.callback(router.close)
+        router.start()
+        undo.callback(self._conductor.close)
+        self._conductor.start()
+        # Before the server, so that parked polls are gone before their handlers are joined.
+        undo.callback(environment.close)
+        # First of all, so that no process sees its API go away, and complains.
+        undo.callback(self._sandbox.close, CLOSE_GRACE)
+        environment.gauges = self._sandbox
+        with environment as machine:
+            machine.start()
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One thread at a time starts or closes."""
-        is_ours = False
+    def _turn(self) -> Iterator[bool]:
+        """One thread at a time starts or closes. False for a signal's handler that comes into its
+        own thread's turn: what is under way goes on when it returns."""
+        us = this_thread()
+        if self._whose_turn == us:
+            yield False
+            return
         try:
-            with self._doors as doors:
+            with (doors := self._doors):
                 what = "a start or close under way"
-                doors.wait_until("turn", lambda: not self._is_busy or None, NEVER, what=what)
-                self._is_busy = is_ours = True
-            yield
+                doors.wait_until("turn", lambda: not self._whose_turn or None, NEVER, what=what)
+                self._whose_turn = us
+            yield True
         finally:
-            if is_ours:
-                with self._doors as doors:
-                    self._is_busy = False
+            if self._whose_turn == us:
+                with (doors := self._doors):
+                    self._whose_turn = 0
                     doors.changed("turn")
 
     def close(self) -> None:
-        """End at once: processes, connections, threads and waits. A second call does nothing."""
+        """End at once: processes, connections, threads and waits. A second call does nothing.
+
+        A signal's handler may call it, too. If that interrupts a start or close of its own thread,
+        it is that which ends it all, a moment later.
+        """
         if os.getpid() != self._owner:
             return  # a copy of us, made by fork, owns nothing of this
         # At once, so that a start under way gives up.
         with self._environment as machine:
             machine.begin_shutdown(None)
-        with self._turn():
-            self._undo.close()
-            self._environment.close()
+        with self._turn() as is_ours:
+            if is_ours:
+                self._undo.close()
+                self._environment.close()
 
     def shutdown(self) -> None:
         """The same as :meth:`close`."""
