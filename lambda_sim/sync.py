@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from _thread import RLock
 from collections.abc import Callable, Hashable
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import attrs
 
@@ -92,46 +92,31 @@ class _Waiters:
 
     __slots__ = ("condition", "count")
 
-    def __init__(self, lock: threading.RLock) -> None:
+    def __init__(self, lock: RLock) -> None:
         self.condition = threading.Condition(lock)
         self.count = 0
 
 
-class Monitor:
+class Monitor(RLock):  # type: ignore[misc]  # final by its stub only
     """One lock, and a condition for each topic somebody is waiting on just now.
 
     ``with monitor:`` holds the lock. A topic costs nothing until someone waits for it, so
     there may be as many topics as there are questions.
+
+    It is never taken twice. It is of this kind as that one knows whose it is, and takes and lets go
+    of itself in C: Ctrl-C, which may come at any step of Python's, comes before or after.
     """
 
+    is_ours: ClassVar[Callable[[Monitor], bool]] = RLock._is_owned  # type: ignore[attr-defined]
+    """Whether the caller's thread holds it."""
+
     def __init__(self) -> None:
-        # Of this kind as it knows whose it is; it is never taken twice.
-        self._lock = threading.RLock()
-        self.is_ours: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
-        # For owners that are asked many times an invocation: half the cost of ``with``.
-        self.acquire = self._lock.acquire
-        self.release = self._lock.release
-        # Guarded by _lock, all of it:
+        # Guarded by itself, all of it:
         self._waiters: dict[Topic, _Waiters] = {}
         self._spare: _Waiters | None = None  # for whoever waits next
         self._bells: dict[Topic, Callable[[], None]] = {}
         self._closed = False
         self._version = 0
-
-    def __enter__(self) -> Self:
-        # Ctrl-C may come when this thread is about to let go, or has only just taken it. It holds
-        # the lock then, and lets go of it this time: else nobody could even close.
-        if not self.is_ours():
-            self._lock.acquire()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
 
     @property
     def is_closed(self) -> bool:
@@ -215,7 +200,7 @@ class Monitor:
     def _sleep(self, topic: Topic, deadline: Deadline) -> None:
         waiters = self._waiters.get(topic)
         if waiters is None:
-            waiters = self._spare or _Waiters(self._lock)
+            waiters = self._spare or _Waiters(self)
             self._spare = None
             self._waiters[topic] = waiters
         waiters.count += 1

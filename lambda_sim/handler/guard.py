@@ -144,7 +144,7 @@ class _GuardedWork(Watch):
     def _end(self, error: BaseException | None) -> None:
         guard = self._guard
         guard.watchdog.remove(self)
-        with guard._monitor as monitor:
+        with (monitor := guard._monitor):
             self._is_over = True
             if self._stuck is None:
                 return
@@ -168,7 +168,7 @@ class _GuardedWork(Watch):
                 return False
             self._stuck = error
         guard._declare_stuck(error)
-        with guard._monitor as monitor:
+        with (monitor := guard._monitor):
             self._is_told = True
             monitor.changed(self)
         return True

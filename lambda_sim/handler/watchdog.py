@@ -49,7 +49,7 @@ class Watchdog:
 
         :raises ShuttingDown: it was closed.
         """
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             if monitor.is_closed:
                 raise ShuttingDown("the watchdog was closed")
             self._due[watched] = at
@@ -66,7 +66,7 @@ class Watchdog:
 
     def close(self) -> None:
         """Look after nothing any more, and end the thread."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             monitor.close()
             worker, self._worker = self._worker, None
         if worker is not None:
@@ -89,7 +89,7 @@ class Watchdog:
 
     def _next_due(self) -> tuple[Watched, float] | None:
         """Wait for the first whose time comes; None when closed."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             while not monitor.is_closed:
                 first = min(self._due.items(), key=_at, default=None)
                 self._wakes_at = math.inf if first is None else first[1]

@@ -66,7 +66,9 @@ class ExecutionEnvironment:
 
     def __enter__(self) -> Machine:
         """Hold the lock, and the machine with it."""
-        if not self._monitor.is_ours():  # as Monitor has it
+        # Ctrl-C may have come when this thread was about to let go. It holds the lock then, and
+        # lets go of it this time: else nobody could even close.
+        if not self._monitor.is_ours():
             self._monitor.acquire()
         return self._machine
 
@@ -78,7 +80,8 @@ class ExecutionEnvironment:
     ) -> None:
         if self._changes:
             self._announce_locked()
-        self._monitor.release()
+        if self._monitor.is_ours():  # else a signal's handler came in between, and let go
+            self._monitor.release()
 
     def _announce_locked(self) -> None:
         """Wake those whose question the machine's changes may answer."""
@@ -500,7 +503,7 @@ class ExecutionEnvironment:
     def wait_for(self, condition: Callable[[], object], deadline: Deadline, what: str) -> None:
         """Block until a condition holds, which is asked without the lock after every change."""
         while True:
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 seen, closed = monitor.version, monitor.is_closed
             if condition():
                 return
@@ -509,12 +512,12 @@ class ExecutionEnvironment:
             if deadline.remaining() == 0.0:
                 raise WaitTimeout(what)
             # Also looked at now and then, as it may look at the world outside.
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 monitor.wait_for_change(seen, deadline.earlier_of(Deadline.after(0.02)))
 
     def pause(self, seconds: float) -> None:
         """Let time pass, unless the environment closes."""
-        with self._monitor as monitor, suppress(WaitTimeout, ShuttingDown):
+        with (monitor := self._monitor), suppress(WaitTimeout, ShuttingDown):
             monitor.wait_until(
                 Topic.PAUSE, lambda: None, Deadline.after(seconds), what="a pause to end"
             )

@@ -43,7 +43,7 @@ class Echo:
         """Print no more, and block until nobody does."""
         if os.getpid() != self._owner:  # a copy by os.fork, without the threads that print
             return
-        with self._monitor as monitor, suppress(WaitTimeout):
+        with (monitor := self._monitor), suppress(WaitTimeout):
             self._is_over = True
             monitor.wait_until(
                 self,
@@ -65,6 +65,6 @@ class Echo:
         except Exception:  # closed, replaced or none: not the child's fault, and it is in the logs
             pass
         finally:
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 self._printing -= 1
                 monitor.changed(self)

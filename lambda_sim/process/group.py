@@ -78,7 +78,7 @@ class ProcessGroup:
 
     def wait(self, deadline: Deadline, what: str) -> int:
         """Block until the exit status is known, and whoever is told of it has been."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             return monitor.wait_until(
                 END, lambda: self._returncode if self._is_told else None, deadline, what=what
             )
@@ -239,13 +239,13 @@ class ProcessGroup:
 
     def announce(self) -> None:
         """Wake those who wait for the end."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             self._is_told = True
             monitor.changed(END)
 
     def abandon(self) -> None:
         """End the waits for a child that would not even be killed."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             monitor.close()
 
     def _take_status(self) -> int:
@@ -264,7 +264,7 @@ class ProcessGroup:
         return code
 
     def _close_claims(self) -> None:
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             self._is_reaped = True
             # Never long: a claim is held for a signal or a look into /proc.
             monitor.wait_until(
@@ -282,7 +282,7 @@ class ProcessGroup:
             yield is_ours
         finally:
             if is_ours:
-                with self._monitor as monitor:
+                with (monitor := self._monitor):
                     self._claims -= 1
                     monitor.changed(CLAIMS)
 

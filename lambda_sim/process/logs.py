@@ -6,8 +6,9 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, Protocol
+from contextlib import suppress
+from functools import partial
+from typing import IO, Protocol, TypeVar
 
 import attrs
 
@@ -26,6 +27,8 @@ __all__ = ["CAN_HEAR", "OnLine", "Output", "Pipe"]
 
 CAN_HEAR = hasattr(select, "poll")
 """Whether many pipes can be listened to at once; on Windows what children print is not captured."""
+
+T = TypeVar("T")
 
 OnLine = Callable[[ManagedProcess, str], None]
 
@@ -124,51 +127,55 @@ class Pipe:
 
     def read(self) -> bool:
         """Hand over some of what was written; whether there may ever be more."""
-        with self._turn():
-            if self._file.closed:
-                return False
-            try:
-                data = self._read_locked(CHUNK)
-            except BlockingIOError:
-                return True  # somebody drained it first
-            if not data:
-                self._close_locked()
-            return bool(data)
+        return self._in_turn(self._read_some_locked)
 
     def drain(self, *, flush: bool) -> None:
         """Hand over all that was written before this call, and if told so an unfinished line."""
-        with self._turn():
-            if not self._file.closed:
-                self._drain_locked()
-                if flush:
-                    self._hand_over(self._lines.flush())
+        self._in_turn(partial(self._drain_locked, flush=flush))
 
     def finish(self) -> None:
         """Hand over what is there and hear no more, whoever still holds the other end."""
-        with self._turn():
-            if not self._file.closed:
-                self._drain_locked()
-                self._close_locked()
+        self._in_turn(self._finish_locked)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        # Not in a context manager of Python's, which Ctrl-C would leave in the middle.
         with self._reading:
             # Before the pipe looks empty, until its lines are handed over.
             self._is_busy = True
             self._debtors.add(self)
             try:
-                yield
+                return work()
             finally:
                 self._has_rest = self._lines.has_rest
                 self._is_busy = False
                 if not self._has_rest:
                     self._debtors.discard(self)
 
-    def _drain_locked(self) -> None:
+    def _read_some_locked(self) -> bool:
+        if self._file.closed:
+            return False
+        try:
+            data = self._read_locked(CHUNK)
+        except BlockingIOError:
+            return True  # somebody drained it first
+        if not data:
+            self._close_locked()
+        return bool(data)
+
+    def _drain_locked(self, *, flush: bool = False) -> None:
+        if self._file.closed:
+            return
         # Asking for the number also keeps us from running after a child that writes on and on.
         count = fcntl.ioctl(self.fd, termios.FIONREAD, NOTHING)
         if count != NOTHING:
             self._read_locked(int.from_bytes(count, sys.byteorder))
+        if flush:
+            self._hand_over(self._lines.flush())
+
+    def _finish_locked(self) -> None:
+        if not self._file.closed:
+            self._drain_locked()
+            self._close_locked()
 
     def _read_locked(self, size: int) -> bytes:
         data = os.read(self.fd, size)

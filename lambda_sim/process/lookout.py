@@ -34,7 +34,7 @@ class Lookout:
 
     def close(self) -> None:
         """End the looking at once."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             monitor.close()
         self._worker.join(JOIN_TIME)
 
@@ -52,7 +52,7 @@ class Lookout:
 
     def _rests(self, seconds: float) -> bool:
         """Wait for so long; False when it is closed, at once."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             if not monitor.is_closed:
                 monitor.wait_for_change(monitor.version, Deadline.after(seconds))
             return not monitor.is_closed

@@ -318,7 +318,7 @@ class LocalSandbox:
         """
         # A callback is waited for by the close that is under way, so it can't wait for that one.
         is_callback = any(member.watcher.is_current for member in self._members)
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             is_first = not self._is_closing
             self._is_closing = True
             if is_first:
@@ -355,7 +355,7 @@ class LocalSandbox:
             yield self._staff or self._hire()
         finally:
             if has_place:
-                with self._monitor as monitor:
+                with (monitor := self._monitor):
                     self._spawning -= 1
                     monitor.changed(SPAWNS)
 
@@ -430,7 +430,7 @@ class LocalSandbox:
             staff.raise_failure()
 
     def _closed(self) -> None:
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             self._is_closed = True
             monitor.changed(CLOSED)
 

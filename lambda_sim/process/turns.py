@@ -28,12 +28,12 @@ class Turns:
         """Wait for a turn; it ends with the block. A turn is short, so there is no deadline."""
         is_ours = False  # within, as Ctrl-C may come at any time
         try:
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 monitor.wait_until(TURN, self._is_free_locked, NEVER, what="a turn")
                 self._is_busy = is_ours = True
             yield
         finally:
             if is_ours:
-                with self._monitor as monitor:
+                with (monitor := self._monitor):
                     self._is_busy = False
                     monitor.changed(TURN)

@@ -170,7 +170,7 @@ class Dispatcher:
         :raises ShuttingDown: the dispatcher closed.
         """
         facts = replay
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             if monitor.is_closed:
                 raise ShuttingDown("telemetry is closed: nothing can subscribe")
             subscriber = self._subscribers.get(subscription.extension_id)
@@ -192,7 +192,7 @@ class Dispatcher:
 
     def hurry(self) -> None:
         """Deliver every event at once from now on, until the subscriptions end."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             self._is_hurried = True
             self._wake_all_locked(monitor)
 
@@ -202,7 +202,7 @@ class Dispatcher:
         A subscriber at whose address nobody listens is not waited for. What is left is kept
         and tried again later.
         """
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             marks = {one: one.accepted for one in self._subscribers.values()}
             self._flushes += 1
             self._wake_all_locked(monitor)
@@ -223,14 +223,14 @@ class Dispatcher:
     def unsubscribe_all(self, flush_seconds: float) -> None:
         """End all subscriptions, as a reset does, after a last flush of at most so long."""
         self.flush(Deadline.after(flush_seconds))  # sockets run in real time, and so does this
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             leaving = self._end_all_locked(monitor)
             self._is_hurried = False
         _see_off(leaving)
 
     def close(self) -> None:
         """End every delivery, also one under way. A second call does nothing."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             leaving = self._end_all_locked(monitor)
             monitor.close()
         _see_off(leaving)
@@ -241,7 +241,7 @@ class Dispatcher:
         subscriber = _Subscriber(subscription, self._awake_since)
         name = f"telemetry-{subscription.extension_name}"
         worker = Worker(name, partial(self._work, subscriber)).start()
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             if not monitor.is_closed:
                 self._subscribers[subscription.extension_id] = subscriber
                 self._workers[subscriber] = worker
@@ -268,7 +268,7 @@ class Dispatcher:
             one: [event for stream, event in events if stream in targets[one].types]
             for one, events in self._encoded(targets, facts).items()
         }
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             now = self._clock.monotonic()
             for one, batch in wanted.items():
                 due_at = self._due_at_locked(one)
@@ -308,7 +308,7 @@ class Dispatcher:
 
     def _next_round(self, subscriber: _Subscriber) -> _Round | None:
         """Wait until a batch is due, and take it; None when the subscription ended."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             while not subscriber.has_ended:
                 due_at = self._due_at_locked(subscriber)
                 if due_at is not None and due_at <= self._clock.monotonic():
@@ -350,7 +350,7 @@ class Dispatcher:
         return [*schema.encoded_events(self._fact_of(untold), self._config, form), *sent.batch]
 
     def _settle(self, subscriber: _Subscriber, sent: _Round, outcome: Outcome) -> None:
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             subscriber.settle(sent, outcome, self._clock.monotonic())
             lost = subscriber.unreported()
             monitor.changed(_SETTLED)

@@ -36,7 +36,7 @@ class ManualClock:
 
     def wait(self, condition: threading.Condition, until: float | None) -> None:
         """Sleep on a held condition until notified, or until the hands moved."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             if until is not None and until <= self._elapsed:
                 return  # the hands moved since the caller looked
             self._sleeping[condition] = self._sleeping.get(condition, 0) + 1
@@ -44,7 +44,7 @@ class ManualClock:
         try:
             condition.wait()
         finally:
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 self._sleeping[condition] -= 1
                 if not self._sleeping[condition]:
                     del self._sleeping[condition]
@@ -63,7 +63,7 @@ class ManualClock:
 
     def wait_for_sleepers(self, count: int, timeout: float = 5.0) -> None:
         """Block until so many threads sleep on this clock."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             monitor.wait_until(
                 "sleeping",
                 lambda: sum(self._sleeping.values()) >= count or None,

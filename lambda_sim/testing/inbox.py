@@ -40,13 +40,13 @@ class Inbox:
             return self._events_locked()
 
     def add(self, batch: Iterable[Json]) -> None:
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             self._batches.append(list(batch))
             monitor.changed(ARRIVAL)
 
     def close(self) -> None:
         """Nothing more will come: every wait ends."""
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             monitor.close()
 
     def wait_for(self, event_type: str, timeout: float, count: int) -> list[Json]:
@@ -62,7 +62,7 @@ class Inbox:
             found = [one for one in self._events_locked() if self._type(one) == event_type]
             return found if len(found) >= count else None
 
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             try:
                 return monitor.wait_until(ARRIVAL, find, Deadline.after(timeout), what=what)
             except WaitTimeout:

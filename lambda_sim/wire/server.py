@@ -119,18 +119,18 @@ class WireServer:
         From any thread once ``start`` returned. Handlers that are parked in the application
         should have been released before.
         """
-        with self._monitor as monitor:
+        with (monitor := self._monitor):
             is_first = not self._is_closing
             self._is_closing = True
             monitor.changed(CLOSING)
         if is_first:
             if self._address is not None:
                 self._shut()
-            with self._monitor as monitor:
+            with (monitor := self._monitor):
                 self._is_closed = True
                 monitor.changed(CLOSED)
         elif self._address is not None and not self._is_own_thread():
-            with self._monitor as monitor, suppress(WaitTimeout):
+            with (monitor := self._monitor), suppress(WaitTimeout):
                 monitor.wait_until(
                     CLOSED,
                     lambda: self._is_closed or None,
@@ -289,7 +289,7 @@ class WireServer:
 
     def _breathe(self) -> None:
         """Let some connections end before the next is accepted."""
-        with self._monitor as monitor, suppress(WaitTimeout):
+        with (monitor := self._monitor), suppress(WaitTimeout):
             monitor.wait_until(
                 CLOSING, lambda: self._is_closing or None, Deadline.after(BREATH), what=CLOSING
             )

@@ -91,7 +91,7 @@ class Retry:
         return self.chance() * min(self.longest, self.base * 2.0 ** min(failed - 1, 60))
 
     def _wait(self, seconds: float) -> None:
-        with Monitor() as monitor:
+        with (monitor := Monitor()):
             monitor.wait_for_change(monitor.version, Deadline.after(seconds, self.clock))
 
 
