@@ -76,6 +76,12 @@ class ProcessGroup:
         with self._monitor:
             return self._ran_out_of_memory
 
+    @property
+    def is_told(self) -> bool:
+        """Whether all who are told of the end have been; the exit status is known before."""
+        with self._monitor:
+            return self._is_told
+
     def wait(self, deadline: Deadline, what: str) -> int:
         """Block until the exit status is known, and whoever is told of it has been."""
         with (monitor := self._monitor):

@@ -62,7 +62,7 @@ class Victim:
     def is_awaited(self) -> bool:
         """Whether its end is not known yet to those who watch for it."""
         is_leader = self.process.pid == self.group.pid
-        return self.group.returncode is None if is_leader else self.is_dying
+        return not self.group.is_told if is_leader else self.is_dying
 
 
 class MemoryLimit:

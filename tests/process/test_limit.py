@@ -104,6 +104,25 @@ class LookoutTest(LimitTestCase):
         self.spawn(program("hungry", 2 * LIMIT_MB, "hold", "stay")).wait(PATIENCE)
         self.wait_for(lambda: reasons == [True])
 
+    def test_a_kill_is_not_over_before_those_were_told_who_watch_for_the_end(self) -> None:
+        may_know = threading.Event()
+        self.addCleanup(may_know.set)
+        seen: list[bool] = []
+
+        def hear_late(child: ManagedProcess) -> None:
+            seen.append(self.sandbox.enforce_memory())
+            may_know.wait(PATIENCE)
+
+        self.on_exit = hear_late
+        child = self.spawn(program("hungry", 2 * LIMIT_MB, "hold", "stay"))
+        self.wait_for(lambda: seen)
+        self.assertFalse(child.is_running)
+        self.assertTrue(self.sandbox.enforce_memory())
+        may_know.set()
+        child.wait(PATIENCE)
+        self.assertFalse(self.sandbox.enforce_memory())
+        self.assertEqual([True], seen)
+
     def test_a_child_of_the_signal_that_was_not_ours_did_not_run_out_of_memory(self) -> None:
         child = self.spawn(SLEEP)
         child._group.signal(signal.SIGKILL)
@@ -214,12 +233,10 @@ class AskedTest(SandboxTestCase):
         self.assertTrue(child.is_running)
 
     def test_who_asks_kills_and_is_told_until_the_end_is_known(self) -> None:
-        told = threading.Event()
         child = self.spawn(program("hungry", 2 * LIMIT_MB, "hold", "stay"))
         self.wait_for_lines(1)
-        self.on_exit = lambda child: told.set()
         self.assertTrue(self.limit.enforce())
-        self.assertTrue(told.wait(PATIENCE))
+        child.wait(PATIENCE)
         self.assertTrue(child.ran_out_of_memory)
         self.assertFalse(self.limit.enforce())
 
@@ -262,6 +279,7 @@ class AskedTest(SandboxTestCase):
             answers = [threads.submit(ask) for _ in range(4)]
         self.assertTrue(any(answer.result(PATIENCE) for answer in answers))
         self.wait_for(lambda: not all(child.is_running for child in children))
+        next(child for child in children if not child.is_running).wait(PATIENCE)
         self.assertFalse(self.limit.enforce())
         self.assertEqual([child.is_running for child in children].count(True), 1)
 
