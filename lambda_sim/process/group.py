@@ -111,10 +111,12 @@ class ProcessGroup:
 
     def stop(self) -> bool:
         """Stop all members; False when there is nothing to stop, or it is being ended."""
-        with self._monitor:
-            if self._is_ending:
-                return False
-        return self.signal(STOP)
+        if self._is_being_ended() or not self.signal(STOP):
+            return False
+        if self._is_being_ended():  # it may have been woken before it was stopped
+            self.resume()
+            return False
+        return True
 
     def resume(self) -> None:
         """Let the members run again."""
@@ -268,6 +270,10 @@ class ProcessGroup:
                 self._dumped_core = os.WCOREDUMP(status)
         self._popen.returncode = code  # else it warns of a child left running
         return code
+
+    def _is_being_ended(self) -> bool:
+        with self._monitor:
+            return self._is_ending
 
     def _close_claims(self) -> None:
         with (monitor := self._monitor):

@@ -11,6 +11,7 @@ import psutil
 
 from lambda_sim.errors import FreezeError
 from lambda_sim.process import ManagedProcess
+from lambda_sim.process.group import ProcessGroup
 from tests.process.case import PATIENCE, SandboxTestCase, is_stopped, program
 
 TREE = "sh -c 'sleep 600 & echo $!; wait' & echo $!; wait"
@@ -118,6 +119,20 @@ class FreezeTest(FreezerTestCase):
         child.terminate()
         self.assertEqual(self.sandbox.freeze(), 0)
         self.assertFalse(is_stopped(child.pid))
+
+    def test_one_that_is_asked_to_end_just_before_it_is_stopped_hears_it(self) -> None:
+        child = self.spawn(program("polite"))
+        self.wait_for_lines(1)
+        send = ProcessGroup.signal
+
+        def send_late(group: ProcessGroup, number: int | None) -> bool:
+            if number == signal.SIGSTOP:
+                child.terminate()
+            return send(group, number)
+
+        with mock.patch.object(ProcessGroup, "signal", send_late):
+            self.assertEqual(self.sandbox.freeze(), 0)
+        self.assertEqual(child.wait(PATIENCE), 7)
 
 
 class RegisterTest(FreezerTestCase):
