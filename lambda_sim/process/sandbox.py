@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -26,6 +27,7 @@ from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
 from lambda_sim.process.lookout import Lookout
 from lambda_sim.process.mark import child_mark, kill_bearers, marked
 from lambda_sim.process.surroundings import child_environment
+from lambda_sim.process.turns import Turns
 from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
 
 __all__ = ["LocalSandbox", "OnExit"]
@@ -33,7 +35,6 @@ __all__ = ["LocalSandbox", "OnExit"]
 OnExit = Callable[[ManagedProcess], None]
 
 SPAWNS = "spawns"
-CLOSED = "closed"
 
 ENDED_KEPT = 100
 
@@ -146,6 +147,9 @@ class LocalSandbox:
         self._measured: tuple[Member, ...] = ()
         self._spawning = 0
         self._is_closing = False
+        self._is_full = False  # nobody is admitted any more, also of those being spawned
+        # Touched only by the thread whose turn it is:
+        self._closers = Turns()
         self._is_closed = False
 
     @property
@@ -192,14 +196,15 @@ class LocalSandbox:
                 undo.callback(door.close)
                 environment[LOG_FD_PROVIDER] = door.path
             popen = launch(config, environment, is_heard=CAN_HEAR, has_log_frames=has_frames)
-            staff.watch(popen.pid)
-            group = ProcessGroup(popen, mark)
-            undo.callback(group.reap)
-            undo.callback(staff.forget, popen.pid)
-            undo.callback(group.kill)
+            group = _group(popen, mark, staff, undo)
             child = ManagedProcess(
                 config, group, lambda child, grace: self.stop([child], grace), generation
             )
+            watcher = Worker(f"exit-{popen.pid}", lambda: self._watch(child, group, staff))
+            member = Member(child, group, watcher)
+            undo.callback(self._expel, member)
+            self._admit(member)
+            undo.callback(staff.output.finish, child)
             staff.output.add(
                 child,
                 (popen.stdout, popen.stderr),
@@ -207,11 +212,8 @@ class LocalSandbox:
                 has_frames=has_frames,
                 door=door,
             )
-            undo.callback(staff.output.finish, child)
-            watcher = Worker(f"exit-{popen.pid}", lambda: self._watch(child, group, staff))
             watcher.start()
             undo.pop_all()
-            self._admit(Member(child, group, watcher))
         return child
 
     def register_pid(self, pid: int) -> None:
@@ -318,20 +320,20 @@ class LocalSandbox:
         """
         # A callback is waited for by the close that is under way, so it can't wait for that one.
         is_callback = any(member.watcher.is_current for member in self._members)
-        with (monitor := self._monitor):
-            is_first = not self._is_closing
+        with self._monitor:
             self._is_closing = True
-            if is_first:
-                monitor.wait_until(
-                    SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
-                )
-            elif not is_callback:
-                monitor.wait_until(CLOSED, lambda: self._is_closed or None, NEVER, what="close")
-        if not is_first:
-            if not is_callback:  # it may have been one who closed, whose thread is yet to end
+        with self._closers.next(waits=not is_callback) as is_ours:
+            if is_ours and not self._is_closed:
+                self._end(grace)
+            elif not is_callback:  # it may have been one who closed, whose thread is yet to end
                 for member in self._members:
                     member.watcher.join(DEATH_TIME)
-            return
+
+    def _end(self, grace: float) -> None:
+        """All steps to the end, each also if Ctrl-C cuts another short. It is the caller's turn.
+
+        If it comes between two of them, the next close takes all of them again.
+        """
         with ExitStack() as undo:
             undo.callback(self._closed)
             undo.callback(self._dismiss)
@@ -339,6 +341,8 @@ class LocalSandbox:
             undo.callback(self._join_watchers)
             undo.callback(lambda: self.stop(self.live(), grace))
             undo.callback(self._freezer.close)
+            undo.callback(self._fill)
+            undo.callback(self._await_spawns)
 
     # A spawn
 
@@ -349,7 +353,7 @@ class LocalSandbox:
         try:
             with self._monitor:
                 if self._is_closing:
-                    raise ShuttingDown("the sandbox is closed: no process can be started")
+                    raise _shutting_down()
                 self._spawning += 1
                 has_place = True
             yield self._staff or self._hire()
@@ -366,9 +370,13 @@ class LocalSandbox:
         except OSError as error:
             raise SpawnFailed(f"could not start what listens to processes: {error}") from error
         with self._monitor:
-            staff = self._staff = self._staff or mine
+            if not self._is_full:
+                self._staff = self._staff or mine
+            staff = self._staff
         if staff is not mine:
             mine.dismiss()
+        if staff is None:
+            raise _shutting_down()
         return staff
 
     def _stopping(self, pid: int) -> None:
@@ -387,8 +395,15 @@ class LocalSandbox:
         old = set(ended[:-ENDED_KEPT])
         replaced = old.union(member for member in ended if _replaces(new.child, member.child))
         with self._monitor:
+            if self._is_full:
+                raise _shutting_down()
             self._members = (*(m for m in self._members if m not in old), new)
             self._measured = (*(m for m in self._measured if m not in replaced), new)
+
+    def _expel(self, failed: Member) -> None:
+        with self._monitor:
+            self._members = tuple(m for m in self._members if m is not failed)
+            self._measured = tuple(m for m in self._measured if m is not failed)
 
     # An end
 
@@ -424,15 +439,45 @@ class LocalSandbox:
             tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
 
     def _dismiss(self) -> None:
-        staff = self._staff
+        with self._monitor:
+            staff, self._staff = self._staff, None
         if staff is not None:
             staff.dismiss()
             staff.raise_failure()
 
-    def _closed(self) -> None:
+    def _await_spawns(self) -> None:
         with (monitor := self._monitor):
-            self._is_closed = True
-            monitor.changed(CLOSED)
+            monitor.wait_until(
+                SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
+            )
+
+    def _fill(self) -> None:
+        """Whoever was not waited for, as Ctrl-C came, is ended by who starts it."""
+        with self._monitor:
+            self._is_full = True
+
+    def _closed(self) -> None:
+        self._is_closed = True
+
+
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown("the sandbox is closed: no process can be started")
+
+
+def _group(
+    popen: subprocess.Popen[bytes], mark: str, staff: Staff, undo: ExitStack
+) -> ProcessGroup:
+    """The group of who was just launched. Undone, it is dead and known to be, and unheard."""
+    for file in (popen.stdout, popen.stderr):
+        if file is not None:
+            undo.callback(file.close)
+    staff.watch(popen.pid)
+    group = ProcessGroup(popen, mark)
+    undo.callback(group.announce)
+    undo.callback(group.reap)
+    undo.callback(staff.forget, popen.pid)
+    undo.callback(group.kill)
+    return group
 
 
 def _new_door() -> LogDoor:

@@ -24,14 +24,20 @@ class Turns:
         return None if self._is_busy else True
 
     @contextmanager
-    def next(self) -> Iterator[None]:
-        """Wait for a turn; it ends with the block. A turn is short, so there is no deadline."""
+    def next(self, *, waits: bool = True) -> Iterator[bool]:
+        """Wait for a turn; it ends with the block. A turn is short, so there is no deadline.
+
+        :param waits: False for who may not wait: without a turn, if it is another's just now.
+        :returns: whether it is ours.
+        """
         is_ours = False  # within, as Ctrl-C may come at any time
         try:
             with (monitor := self._monitor):
-                monitor.wait_until(TURN, self._is_free_locked, NEVER, what="a turn")
-                self._is_busy = is_ours = True
-            yield
+                if waits:
+                    monitor.wait_until(TURN, self._is_free_locked, NEVER, what="a turn")
+                is_ours = not self._is_busy
+                self._is_busy = True
+            yield is_ours
         finally:
             if is_ours:
                 with (monitor := self._monitor):

@@ -10,9 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
+import psutil
+
 from lambda_sim.errors import ShuttingDown
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import LocalSandbox, ManagedProcess, sandbox
+from lambda_sim.process.sandbox import Staff
+from lambda_sim.sync import Worker
 from tests.process.case import PATIENCE, ProcessTestCase, SandboxTestCase, is_gone, program
 
 SLEEP = ["/bin/sleep", "600"]
@@ -218,6 +222,64 @@ class CloseTest(SandboxTestCase):
             waiting = threads.submit(child.wait, PATIENCE)
             self.sandbox.close()
             self.assertEqual(waiting.result(PATIENCE), -signal.SIGKILL)
+
+
+class InterruptedCloseTest(SandboxTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.is_starting, self.may_start = threading.Event(), threading.Event()
+        self.threads = self.enterContext(ThreadPoolExecutor())
+        self.addCleanup(self.may_start.set)
+
+    def test_who_was_just_being_started_is_ended_by_who_starts_it(self) -> None:
+        child = self.spawn(SLEEP)
+        self.delay(sandbox, "launch")
+        self.assert_late_one_is_ended()
+        self.assertEqual(self.exits, [child])
+
+    def test_so_are_those_who_were_just_called_to_listen_to_it(self) -> None:
+        self.delay(Staff, "hire")
+        self.assert_late_one_is_ended()
+
+    def test_the_next_close_goes_on_wherever_it_was(self) -> None:
+        child = self.spawn(SLEEP)
+        with (
+            mock.patch.object(sandbox, "ExitStack", side_effect=KeyboardInterrupt),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.sandbox.close()
+        self.assert_closes()
+        self.assertEqual(self.exits, [child])
+
+    def assert_late_one_is_ended(self) -> None:
+        late = self.threads.submit(self.spawn, SLEEP)
+        self.assertTrue(self.is_starting.wait(PATIENCE))
+        with (
+            mock.patch.object(self.sandbox._monitor, "wait_until", side_effect=KeyboardInterrupt),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.sandbox.close()
+        self.assert_closes()
+        self.may_start.set()
+        self.assertIsInstance(late.exception(PATIENCE), ShuttingDown)
+        self.assert_nothing_left()
+
+    def assert_closes(self) -> None:
+        closing = Worker("closing", self.sandbox.close).start()
+        self.assertTrue(closing.join(PATIENCE))
+        self.assertIsNone(closing.failure)
+        self.assertEqual(psutil.Process().children(), [])
+
+    def delay(self, owner: Any, name: str) -> None:
+        """It comes to this step and waits, until it may take it."""
+        go_on = getattr(owner, name)
+
+        def wait(*arguments: Any, **named: Any) -> Any:
+            self.is_starting.set()
+            self.may_start.wait(PATIENCE)
+            return go_on(*arguments, **named)
+
+        self.enterContext(mock.patch.object(owner, name, wait))
 
 
 class RepeatTest(ProcessTestCase):
