@@ -212,7 +212,7 @@ class LocalSandbox:
                 has_frames=has_frames,
                 door=door,
             )
-            watcher.start()
+            _start(watcher, config.words[0])
             undo.pop_all()
         return child
 
@@ -367,7 +367,7 @@ class LocalSandbox:
         """The staff: of two that are hired at one time, the first stays."""
         try:
             mine = Staff.hire(self._on_line, self._limit, self._mark)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise SpawnFailed(f"could not start what listens to processes: {error}") from error
         with self._monitor:
             if not self._is_full:
@@ -478,6 +478,13 @@ def _group(
     undo.callback(staff.forget, popen.pid)
     undo.callback(group.kill)
     return group
+
+
+def _start(watcher: Worker, word: str) -> None:
+    try:
+        watcher.start()
+    except RuntimeError as error:
+        raise SpawnFailed(f"{word}: nobody could wait for its end: {error}") from error
 
 
 def _new_door() -> LogDoor:

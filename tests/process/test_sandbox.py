@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import psutil
 
-from lambda_sim.errors import ShuttingDown
+from lambda_sim.errors import ShuttingDown, SpawnFailed
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import LocalSandbox, ManagedProcess, sandbox
+from lambda_sim.process.launch import launch as launch_now
 from lambda_sim.process.sandbox import Staff
 from lambda_sim.sync import Worker
 from tests.process.case import PATIENCE, ProcessTestCase, SandboxTestCase, is_gone, program
@@ -173,6 +177,47 @@ class StopTest(SandboxTestCase):
         child.wait(PATIENCE)
         self.sandbox.stop([child, object()], 0)
         self.assertEqual(child.returncode, 5)
+
+
+class FailedSpawnTest(SandboxTestCase):
+    def test_without_threads_nothing_is_started(self) -> None:
+        with self.no_thread_for("output"):
+            self.assert_refused()
+
+    def test_without_a_thread_that_waits_for_its_end_it_is_killed_and_reaped(self) -> None:
+        older = self.spawn(SLEEP)
+        launched: list[int] = []
+
+        def launch(*arguments: Any, **named: Any) -> subprocess.Popen[bytes]:
+            popen = launch_now(*arguments, **named)
+            launched.append(popen.pid)
+            return popen
+
+        files = len(os.listdir("/proc/self/fd"))
+        with self.no_thread_for("exit-"), mock.patch.object(sandbox, "launch", launch):
+            self.assert_refused()
+        self.assertFalse(os.path.exists(f"/proc/{launched[0]}"))
+        self.assertEqual(len(os.listdir("/proc/self/fd")), files)
+        self.assertEqual(self.sandbox.processes, [older])
+        self.assertTrue(older.is_running)
+
+    def assert_refused(self) -> None:
+        config = ProcessConfig(SLEEP, ProcessRole.RUNTIME)
+        with self.assertRaisesRegex(SpawnFailed, "can't start new thread"):
+            self.sandbox.spawn(config, {}, has_log_frames=True, has_log_door=True)
+        self.assertEqual(self.exits, [])
+
+    @contextmanager
+    def no_thread_for(self, work: str) -> Iterator[None]:
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if thread.name.startswith(f"lambda-sim:{work}"):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with mock.patch.object(threading.Thread, "start", refuse):
+            yield
 
 
 class CloseTest(SandboxTestCase):
