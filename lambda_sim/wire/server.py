@@ -124,11 +124,7 @@ class WireServer:
             self._is_closing = True
             monitor.changed(CLOSING)
         if is_first:
-            if self._address is not None:
-                self._shut()
-            with (monitor := self._monitor):
-                self._is_closed = True
-                monitor.changed(CLOSED)
+            self._shut()
         elif self._address is not None and not self._is_own_thread():
             with (monitor := self._monitor), suppress(WaitTimeout):
                 monitor.wait_until(
@@ -171,9 +167,27 @@ class WireServer:
         return StartError(errno.EINVAL, f"{where}: {error}")
 
     def _shut(self) -> None:
+        """All steps to the end, each also if Ctrl-C cuts another short."""
         deadline = Deadline.after(CLOSE_SECONDS)
+        with ExitStack() as undo:
+            undo.callback(self._closed)
+            if self._address is not None:
+                undo.callback(self._undo.close)
+                undo.callback(self._end_connections, deadline)
+                undo.callback(self._end_acceptor, deadline)
+
+    def _closed(self) -> None:
+        with (monitor := self._monitor):
+            self._is_closed = True
+            monitor.changed(CLOSED)
+
+    def _end_acceptor(self, deadline: Deadline) -> None:
         self._watch.wake()
         self._acceptor.join(deadline.remaining())
+        if self._acceptor.failure is not None:
+            _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)
+
+    def _end_connections(self, deadline: Deadline) -> None:
         with self._monitor:
             # From here on the sockets are closed below: a thread that closed its own could
             # have its number reused, and the wrong connection would be shut down.
@@ -182,21 +196,18 @@ class WireServer:
             workers = [self._acceptor, *(worker for _, worker in taken)]
             if self._last_to_leave is not None:
                 workers.append(self._last_to_leave)
-        for connection, _ in taken:
-            connection.take_no_more()
-        finishing = Deadline.after(FINISH_SECONDS).earlier_of(deadline)
-        for worker in workers:
-            worker.join(finishing.remaining())
-        for connection, _ in taken:
-            connection.shut_down()
+        with ExitStack() as undo:
+            for connection, _ in taken:
+                undo.callback(connection.socket.close)
+            undo.callback(self._await_ends, workers, deadline)
+            for connection, _ in taken:
+                undo.callback(connection.shut_down)
+            undo.callback(_finish, taken, workers, deadline)
+
+    def _await_ends(self, workers: list[Worker], deadline: Deadline) -> None:
         for worker in workers:
             if not worker.join(deadline.remaining()) and not worker.is_current:
                 _LOG.warning("the server %s closed, but a handler is still busy", self._name)
-        if self._acceptor.failure is not None:
-            _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)
-        for connection, _ in taken:
-            connection.socket.close()
-        self._undo.close()
 
     def _is_own_thread(self) -> bool:
         with self._monitor:
@@ -293,6 +304,17 @@ class WireServer:
             monitor.wait_until(
                 CLOSING, lambda: self._is_closing or None, Deadline.after(BREATH), what=CLOSING
             )
+
+
+def _finish(
+    taken: list[tuple[Connection, Worker]], workers: list[Worker], deadline: Deadline
+) -> None:
+    """Let answers that are being written come to their end."""
+    for connection, _ in taken:
+        connection.take_no_more()
+    finishing = Deadline.after(FINISH_SECONDS).earlier_of(deadline)
+    for worker in workers:
+        worker.join(finishing.remaining())
 
 
 def _listen(host: str, port: int, backlog: int) -> socket.socket:

@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from lambda_sim.errors import StartError
+from lambda_sim.sync import Worker
 from lambda_sim.wire import hangups
 from lambda_sim.wire import server as server_module
 from lambda_sim.wire.server import Connection, WireServer
@@ -343,6 +344,32 @@ class CloseTest(ServerTestCase):
             server.close()
         parking.released.set()
         self.join_threads()
+
+    def test_ctrl_c_during_any_wait_of_it_leaves_no_socket_and_no_thread(self) -> None:
+        for turn in range(5):  # the acceptor, it and a handler, and both again
+            with self.subTest(turn=turn):
+                files = count_of_files()
+                server = WireServer(hello, name="interrupted").start()
+                with Client(server.address) as client:
+                    client.get()
+                    self.interrupt_wait(turn, server.close)
+                    server.close()
+                    self.assertTrue(client.is_closed())
+                self.join_threads()
+                self.assertEqual((count_of_files(), names_of_threads()), (files, []))
+                self.serve(hello, port=server.port).close()
+
+    def interrupt_wait(self, turn: int, close: Callable[[], None]) -> None:
+        join = Worker.join
+        waits = iter(range(100))
+
+        def join_or_not(worker: Worker, seconds: float | None = None) -> bool:
+            if threading.current_thread() is threading.main_thread() and next(waits) == turn:
+                raise KeyboardInterrupt
+            return join(worker, seconds)
+
+        with mock.patch.object(Worker, "join", join_or_not), self.assertRaises(KeyboardInterrupt):
+            close()
 
     def test_an_application_may_close_its_own_server(self) -> None:
         closed: queue.Queue[None] = queue.Queue()
