@@ -70,9 +70,15 @@ class Ears:
             self._files.discard(fd)
 
     def ready(self) -> list[int]:
-        """Those that have something, or never will have."""
-        found = _poll(list(self._files)).poll(0) if self._epoll is None else self._epoll.poll(0)
-        return [fd for fd, _ in found]
+        """Those that have something, or never will have; none once closed."""
+        if self._epoll is None:
+            return [fd for fd, _ in _poll(list(self._files)).poll(0)]
+        try:
+            return [fd for fd, _ in self._epoll.poll(0)]
+        except (OSError, ValueError):
+            if self._epoll.closed:  # meanwhile: all there was is with its reader
+                return []
+            raise
 
     def close(self) -> None:
         if self._epoll is not None:
@@ -327,7 +333,7 @@ class Output:
                 self._ring()  # a worker that still listens to a pipe keeps it open
 
     def close(self) -> None:
-        """Stop listening. No other call is under way or comes after."""
+        """Stop listening. Only a drain may be under way or come after."""
         with self._monitor:
             self._is_closed = True
         self._ring()

@@ -9,9 +9,11 @@ import sys
 import threading
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 from lambda_sim.process import ManagedProcess
 from lambda_sim.process.lines import MAX_LINE_BYTES
+from lambda_sim.process.logs import Ears
 from tests.process.case import PATIENCE, SandboxTestCase, program
 
 
@@ -134,6 +136,19 @@ class DrainTest(SandboxTestCase):
         self.shell("echo hello; sleep 600")
         self.sandbox.close()
         self.sandbox.drain(flush=True)
+
+    def test_a_close_in_the_midst_of_a_drain_hurts_nobody(self) -> None:
+        self.shell("echo hello; sleep 600")
+        self.wait_for_lines(1)
+        ready = Ears.ready
+
+        def close_first(ears: Ears) -> list[int]:
+            self.sandbox.close()
+            return ready(ears)
+
+        with mock.patch.object(Ears, "ready", close_first):
+            self.sandbox.drain(flush=True)
+        self.assertEqual(self.lines, ["hello\n"])
 
 
 class InheritTest(SandboxTestCase):
