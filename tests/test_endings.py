@@ -13,7 +13,7 @@ from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.process import LocalSandbox, tree
 from lambda_sim.sync import Deadline
 from tests.raw import RawExtension, RawRuntime
-from tests.support import PATIENCE, SimulatorTest
+from tests.support import PATIENCE, SimulatorTest, handler_runtime
 
 
 class ReportTest(SimulatorTest):
@@ -100,3 +100,21 @@ class ReportTest(SimulatorTest):
             machine.start()
         environment.fail_init(Failure(error_type="Runtime.Unknown", message="it said so"))
         environment.answer_reporters(Deadline.after(0.0))
+
+
+class ShortageTest(SimulatorTest):
+    def test_a_machine_without_threads_fails_an_init_and_the_environment_lives_on(self) -> None:
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if thread.name.startswith("lambda-sim:exit-"):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with mock.patch.object(threading.Thread, "start", refuse):
+            simulator = self.start(runtime=handler_runtime("functions.echo"))
+            error = simulator.invoke({}, timeout=PATIENCE).error
+        assert error is not None
+        self.assertEqual("Runtime.InvalidEntrypoint", error.error_type)
+        self.assertIn("can't start new thread", error.error_message)
+        self.assertIsNone(simulator.invoke({}, timeout=PATIENCE).error)
