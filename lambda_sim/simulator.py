@@ -17,7 +17,7 @@ from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.history import written
 from lambda_sim.lifecycle.ledger import Record
-from lambda_sim.lifecycle.machine import Machine
+from lambda_sim.lifecycle.machine import Borrowed, Machine
 from lambda_sim.model import variables
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import RegisteredExtension, ShutdownReason
@@ -35,7 +35,7 @@ from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Clock, Deadline, Monitor, this_
 from lambda_sim.telemetry import schema, text
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.wire.application import Application
-from lambda_sim.wire.attendance import attend
+from lambda_sim.wire.attendance import attend, give_back
 from lambda_sim.wire.credentials_api import CredentialsApi
 from lambda_sim.wire.extensions_api import ExtensionsApi
 from lambda_sim.wire.logs_api import LogsApi
@@ -365,11 +365,16 @@ class Simulator:
         invocation = payload if isinstance(payload, Invocation) else Invocation(payload)
         self._require_started()
         deadline = self._patience(invocation, timeout)
-        record, borrowed = self._environment.enqueue_and_borrow(invocation)
-        if borrowed is not None:
-            state = attend(self._environment, borrowed, deadline, self._state)
-            if state is not None:  # and what follows soon was waited for
-                return state
+        held: list[Borrowed] = []
+        try:
+            record = self._environment.enqueue_and_borrow(invocation, held)
+            for borrowed in held:
+                state = attend(self._environment, borrowed, deadline, self._state)
+                if state is not None:  # and what follows soon was waited for
+                    return state
+        except BaseException:
+            give_back(self._environment, held)
+            raise
         return self._complete(record, deadline, timeout)
 
     def invoke_stream(

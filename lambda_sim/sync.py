@@ -150,9 +150,10 @@ class Monitor(RLock):  # type: ignore[misc]  # final by its stub only
         lock is held, also when it rings: it only wakes."""
         self._bells[topic] = ring
 
-    def remove_bell(self, topic: Topic) -> None:
-        """Ring no more. The lock is held."""
-        self._bells.pop(topic, None)
+    def remove_bell(self, topic: Topic, ring: Callable[[], None]) -> None:
+        """Ring no more, unless it is another's by now. The lock is held."""
+        if self._bells.get(topic) == ring:
+            del self._bells[topic]
 
     def close(self) -> None:
         """End every wait with ShuttingDown, now and from now on. The lock is held."""

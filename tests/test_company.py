@@ -73,6 +73,18 @@ class LoanRulesTest(unittest.TestCase):
         self.assertTrue(self.loan.is_out(self.loan.number))
         self.assertFalse(self.loan.is_over(self.poll))
 
+    def test_only_one_is_lent_at_one_time(self) -> None:
+        self.take()
+        another = object()
+        self.loan.offer(another)
+        self.assertIsNone(self.loan.take({another}))
+        self.assertTrue(self.loan.give_back(self.loan.number))
+        self.assertIs(self.loan.take({another}), another)
+        self.loan.give_back(self.loan.number)
+        for poll in (self.poll, another):  # neither has looked yet
+            with self.assertRaises(AnsweredElsewhere):
+                self.loan.is_over(poll)
+
     def test_who_is_late_is_lent_less_often(self) -> None:
         for passed in (1, 3, 7, 15, 31, 63, 64, 64):
             while self.take() is None:
@@ -83,6 +95,7 @@ class LoanRulesTest(unittest.TestCase):
         self.take()
         self.loan.park(self.poll)  # in time
         self.assertIs(self.take(), self.poll)
+        self.loan.give_back(self.loan.number)
         self.loan.was_late()
         self.assertIsNone(self.take())
         self.assertIs(self.take(), self.poll)

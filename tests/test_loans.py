@@ -9,16 +9,27 @@ import signal
 import sys
 import threading
 import unittest
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 from unittest import mock
 
-from lambda_sim import InvocationState, InvocationStatus, ShuttingDown, Simulator, WaitTimeout
+from lambda_sim import (
+    InvocationState,
+    InvocationStatus,
+    ShutdownReason,
+    ShuttingDown,
+    Simulator,
+    WaitTimeout,
+)
+from lambda_sim.conductor import Conductor
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.wire import connection
 from lambda_sim.wire.bell import CAN_RING
-from tests.raw import RawRuntime, response_path
+from tests.raw import HungUp, RawAnswer, RawRuntime, response_path
 from tests.support import EVENT_NEXT, NEXT, PATIENCE, SimulatorTest
 
+Answer = Callable[[RawRuntime, str], RawAnswer]
 REGISTER = "/2020-01-01/extension/register"
 
 
@@ -56,6 +67,18 @@ class LoanTest(SimulatorTest):
         state = answer.result(PATIENCE)
         assert state.response is not None
         self.assertEqual(state.response.body, b"again")
+
+    def told_of_taking_back(self) -> threading.Event:
+        """Set when a caller has given back what he had borrowed."""
+        has_left = threading.Event()
+        take_back = ExecutionEnvironment.take_back
+
+        def leave(environment: ExecutionEnvironment, borrowed: Any) -> None:
+            take_back(environment, borrowed)
+            has_left.set()
+
+        self.enterContext(mock.patch.object(ExecutionEnvironment, "take_back", leave))
+        return has_left
 
     def test_the_caller_s_own_thread_takes_the_answer_and_the_report(self) -> None:
         simulator = self.begin()
@@ -281,23 +304,23 @@ class LoanTest(SimulatorTest):
         is_asked, is_lent, is_given_back = (threading.Event() for _ in range(3))
         take_back, lend = ExecutionEnvironment.take_back, ExecutionEnvironment.enqueue_and_borrow
 
-        def late(environment: ExecutionEnvironment, borrowed: Any, **how: Any) -> None:
+        def late(environment: ExecutionEnvironment, borrowed: Any) -> None:
             if not is_asked.is_set():  # the first
                 is_asked.set()
                 is_lent.wait(PATIENCE)
-                take_back(environment, borrowed, **how)
+                take_back(environment, borrowed)
                 is_given_back.set()
             else:
-                take_back(environment, borrowed, **how)
+                take_back(environment, borrowed)
 
-        def lent(environment: ExecutionEnvironment, invocation: Any) -> Any:
-            record, borrowed = lend(environment, invocation)
+        def lent(environment: ExecutionEnvironment, invocation: Any, held: Any) -> Any:
+            record = lend(environment, invocation, held)
             if is_asked.is_set():
                 is_lent.set()
                 is_given_back.wait(PATIENCE)
                 with environment as machine:
-                    self.assertIs(machine.runtime.loan.lent, borrowed.poll)
-            return record, borrowed
+                    self.assertIs(machine.runtime.loan.lent, held[0].poll)
+            return record
 
         self.enterContext(mock.patch.object(ExecutionEnvironment, "take_back", late))
         self.enterContext(mock.patch.object(ExecutionEnvironment, "enqueue_and_borrow", lent))
@@ -308,6 +331,120 @@ class LoanTest(SimulatorTest):
             if is_lent.is_set():
                 self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
             is_asked.wait(PATIENCE)
+
+    def test_a_runtime_that_asks_for_next_on_another_connection_is_heard_on_both(self) -> None:
+        simulator = self.begin()
+        another = self.runtime_of(simulator)
+        is_asked, is_enqueued = threading.Event(), threading.Event()
+        take_back = ExecutionEnvironment.take_back
+
+        def late(environment: ExecutionEnvironment, borrowed: Any) -> None:
+            is_asked.set()
+            is_enqueued.wait(PATIENCE)
+            take_back(environment, borrowed)
+
+        self.enterContext(mock.patch.object(ExecutionEnvironment, "take_back", late))
+        first = self.invoke(simulator)
+        request_id = self.runtime.event().id
+        self.assertEqual(another.respond(request_id).status, 202)
+        another.ask()
+        is_asked.wait(PATIENCE)
+        second = self.invoke(simulator)
+        request_id = another.event().id
+        is_enqueued.set()
+        self.assertEqual(self.runtime.respond(request_id).status, 202)
+        self.runtime.ask()
+        for answer in (first, second):
+            self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+
+    def test_who_asks_for_next_while_all_ends_is_attended_to_no_more(self) -> None:
+        simulator = self.begin()
+        is_over, has_left = threading.Event(), self.told_of_taking_back()
+        self.addCleanup(is_over.set)
+
+        def hold(conductor: Conductor) -> None:
+            is_over.wait(PATIENCE)
+
+        with mock.patch.object(Conductor, "_await_launches", hold):
+            answer = self.invoke(simulator)
+            self.runtime.event()
+            with simulator._environment as machine:
+                machine.begin_shutdown(ShutdownReason.SPINDOWN)
+            self.runtime.ask()
+            self.assertTrue(has_left.wait(PATIENCE))
+            is_over.set()
+            simulator.close()
+        with self.assertRaises(ShuttingDown):
+            answer.result(PATIENCE)
+
+    def test_half_of_an_event_is_the_last_that_a_connection_has_of_us(self) -> None:
+        patience = connection.timeout_option(0.05)
+        self.enterContext(mock.patch.object(connection, "timeout_option", return_value=patience))
+        simulator = self.begin()
+        has_left = self.told_of_taking_back()
+        answer = self.soon(simulator.invoke, "x" * 5_000_000)
+        has_left.wait(PATIENCE)  # and does not read
+        with self.assertRaises(HungUp):
+            self.runtime.event()
+        self.runtime = self.runtime_of(simulator)
+        self.runtime.ask()
+        self.runtime.respond(self.runtime.event().id)
+        self.runtime.ask()
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+
+    def test_what_a_signal_keeps_a_caller_from_sending_the_own_thread_sends(
+        self,
+    ) -> None:
+        simulator = self.begin()
+        for place in (
+            "lambda_sim.simulator.attend",
+            "lambda_sim.wire.attendance.nullcontext",
+            "lambda_sim.wire.attendance.invocation_lines",
+        ):
+            with self.subTest(place):
+                with mock.patch(place, side_effect=Rung), self.assertRaises(Rung):
+                    simulator.invoke({})
+                self.runtime.respond(self.runtime.event().id)
+                self.park(simulator)
+                self.assertIs(simulator.invocation_states[-1].status, InvocationStatus.SUCCESS)
+
+    def test_a_signal_in_the_middle_of_a_request_leaves_it_to_the_own_thread(self) -> None:
+        simulator = self.begin()
+        answering = self.soon(lambda: self.runtime.respond(self.runtime.event().id, b"late"))
+        parse = connection.parse_request_line
+        once = iter([Rung()])
+
+        def ring(line: bytes) -> Any:
+            for error in once:
+                raise error
+            return parse(line)
+
+        with mock.patch.object(connection, "parse_request_line", ring), self.assertRaises(Rung):
+            simulator.invoke({})
+        self.assertEqual(answering.result(PATIENCE).status, 202)
+        self.assert_it_goes_on(simulator)
+
+    def test_an_answer_that_a_signal_cut_off_may_be_given_again(self) -> None:
+        simulator = self.begin()
+
+        def serve(ids: list[str], answer: Answer) -> None:
+            ids.append(self.runtime.event().id)
+            answer(self.runtime, ids[0])
+
+        for name, answer in (("respond", RawRuntime.respond), ("fail", RawRuntime.fail)):
+            with self.subTest(name):
+                ids: list[str] = []
+                cut_off = self.soon(serve, ids, answer)
+                with (
+                    mock.patch.object(ExecutionEnvironment, name, side_effect=Rung),
+                    self.assertRaises(Rung),
+                ):
+                    simulator.invoke({})
+                with self.assertRaises(HungUp):
+                    cut_off.result(PATIENCE)
+                self.runtime = self.runtime_of(simulator)
+                self.assertEqual(answer(self.runtime, ids[0]).status, 202)
+                self.park(simulator)
 
     @unittest.skipIf(sys.platform == "win32", "signals")
     def test_a_signal_s_exception_reaches_the_caller_and_the_invocation_goes_on(self) -> None:

@@ -132,7 +132,7 @@ class ExecutionEnvironment:
         # Half a line is all there will be of it, unless another worker is still writing.
         self._hear(flush=self._machine.is_serial)
         with self as machine:
-            if poller.is_attended and machine.runtime.loan.lent is not poller:
+            if _needs_own_thread(poller, machine.runtime.loan):
                 raise NeedsOwnThread
             if machine.serves(poller):
                 return self._take_next_locked(poller)
@@ -258,6 +258,11 @@ class ExecutionEnvironment:
         with self as machine:
             return machine.begin_answer(request_id, attempt_id, stage)
 
+    def answer_broken_off(self, record: Record) -> None:
+        """Who read a response or an error was interrupted by what is not the runtime's fault."""
+        with self as machine:
+            machine.answer_broken_off(record)
+
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came."""
         with self as machine:
@@ -326,7 +331,7 @@ class ExecutionEnvironment:
         self._forget_dead_polls(identifier)
         with self as machine:
             loan = machine.registry.get(identifier).loan
-            if poller.is_attended and loan.lent is not poller:
+            if _needs_own_thread(poller, loan):
                 raise NeedsOwnThread
             machine.extension_asks(identifier, poller)
             if poller.is_gone:
@@ -408,38 +413,32 @@ class ExecutionEnvironment:
             self._refuse_closed_locked()
             return machine.enqueue(invocation, is_streamed=is_streamed)
 
-    def enqueue_and_borrow(self, invocation: Invocation) -> tuple[Record, Borrowed | None]:
+    def enqueue_and_borrow(self, invocation: Invocation, held: list[Borrowed]) -> Record:
         """Put an invocation in the queue, and borrow the polls that wait for it, if nobody else is
         concerned: its caller then attends to the connections of the runtime and of extensions
         himself, as long as he waits. Two threads would have to wake each other for every answer.
 
-        :returns: the invocation, and what is to be given back: see :meth:`take_back` and
-            :meth:`take_back_event`.
+        :param held: gets what is to be given back, see :meth:`take_back`, while nobody else can
+            come in between: also who is interrupted at the next step finds it there.
         """
         with self as machine:
             self._refuse_closed_locked()
             record = machine.enqueue(invocation)
             borrowed = machine.lend(record)
             if borrowed is not None:
+                held.append(borrowed)
                 self._monitor.add_bell(record.request_id, cast(Poller, borrowed.poll).ring)
-            return record, borrowed
+            return record
 
-    def take_back(self, borrowed: Borrowed, *, is_sent: bool) -> None:
-        """Whoever borrowed a runtime's poll is done with it. Its own thread goes on with the
-        connection, unless it waits again.
-
-        :param is_sent: whether anything was sent; else its own thread does so.
+    def take_back(self, borrowed: Borrowed) -> None:
+        """Whoever borrowed a runtime's poll is done with it; again does nothing. Its own thread
+        goes on with the connection, unless it waits again, or has to send yet what was not sent.
         """
         with self as machine:
-            self._monitor.remove_bell(borrowed.record.request_id)
-            if is_sent:
-                machine.runtime.take_back(borrowed.number)
-            else:
-                machine.take_back_unsent(borrowed)
+            self._monitor.remove_bell(borrowed.record.request_id, cast(Poller, borrowed.poll).ring)
+            machine.take_back(borrowed)
 
-    def take_back_event(
-        self, errand: Errand, *, is_sent: bool = True, is_late: bool = False
-    ) -> None:
+    def take_back_event(self, errand: Errand, *, is_late: bool = False) -> None:
         """The same of an extension's poll.
 
         :param is_late: the extension was waited for, and has not asked for Next.
@@ -447,10 +446,7 @@ class ExecutionEnvironment:
         with self as machine:
             if is_late:
                 errand.extension.loan.was_late()
-            if is_sent:
-                machine.registry.take_back(errand)
-            else:
-                machine.registry.take_back_unsent(errand)
+            machine.registry.take_back(errand)
 
     def wait_for_answer(self, record: Record, deadline: Deadline) -> None:
         """Block until the caller of Invoke has its answer.
@@ -687,3 +683,9 @@ class ExecutionEnvironment:
                 return found or None
 
             return self._wait_locked(Topic.OUTGOING, find, NEVER, "telemetry")
+
+
+def _needs_own_thread(poller: Poller, loan: Loan) -> bool:
+    """Whether who attends to a connection was lent another, or this Next is one to be waited for on
+    its own thread: it goes on with the connection when the loan is over, and so must be alone."""
+    return poller.is_attended and (loan.lent is not poller or not poller.may_be_lent)

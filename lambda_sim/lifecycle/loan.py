@@ -23,7 +23,7 @@ class Loan:
         self.number = 0
         """Which of its loans that is: the same poll may be lent again before who had it is done."""
         self._offered: Poll | None = None
-        self._returned: Poll | None = None
+        self._returned: set[Poll] = set()
         self._to_pass = self._passed = 0
 
     def offer(self, poll: Poll | None) -> None:
@@ -32,8 +32,9 @@ class Loan:
 
     def take(self, polls: set[Poll]) -> Poll | None:
         """Borrow the poll that waits, which does so no more then; None if it can't be lent, or is
-        not the only one, or came back so late the last time that others had better do without."""
-        if len(polls) != 1 or self._offered not in polls:
+        not the only one, or another is not given back yet, or it came back so late the last time
+        that others had better do without."""
+        if self.lent is not None or len(polls) != 1 or self._offered not in polls:
             return None
         if self._to_pass:
             self._to_pass -= 1
@@ -51,8 +52,8 @@ class Loan:
 
         :raises AnsweredElsewhere: no: its connection goes on with what comes next.
         """
-        if self._returned is poll:
-            self._returned = None
+        if poll in self._returned:
+            self._returned.discard(poll)
             raise AnsweredElsewhere
         return self.lent is not poll
 
@@ -68,7 +69,9 @@ class Loan:
         """A loan is over, whatever came of it; whether its own thread is to be woken for that."""
         if not self.is_out(number):
             return False
-        self._returned, self.lent = self.lent, None
+        assert self.lent is not None
+        self._returned.add(self.lent)
+        self.lent = None
         return True
 
     def was_late(self) -> None:

@@ -22,6 +22,7 @@ from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.frost import Frost
 from lambda_sim.lifecycle.init import FIRST, SUPPRESSED, Init
 from lambda_sim.lifecycle.ledger import Ledger, Record, Stage
+from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.lifecycle.poller import Poll, PollerGone
 from lambda_sim.lifecycle.readiness import Readiness
@@ -57,15 +58,23 @@ class Life(Enum):
     RESETTING = "resetting"
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Borrowed:
     """What the caller of an invocation attends to: the runtime's poll, and extensions'."""
 
     record: Record
     poll: Poll
+    loan: Loan
     number: int
     """Of the loan."""
     errands: list[Errand]
+    is_sent: bool = False
+    """Whether the invocation was sent, or perhaps a part of it."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the loan lasts."""
+        return self.loan.is_out(self.number)
 
 
 INIT = "init"
@@ -478,13 +487,16 @@ class Machine:
         record.holder = poll
         self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
         errands = self.registry.lend(record) if record.had_extensions else []
-        return Borrowed(record, poll, self.runtime.loan.number, errands)
+        return Borrowed(record, poll, self.runtime.loan, self.runtime.loan.number, errands)
 
-    def take_back_unsent(self, borrowed: Borrowed) -> None:
-        """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
-        loan = self.runtime.loan
-        if loan.is_out(borrowed.number) and loan.park(borrowed.poll):
+    def take_back(self, borrowed: Borrowed) -> None:
+        """Whoever borrowed a runtime's poll is done with it. If he did not come to send anything,
+        it waits as it did before."""
+        if borrowed.is_sent:
+            self.runtime.take_back(borrowed.number)
+        elif borrowed.is_out and borrowed.loan.park(borrowed.poll):
             self.runtime.park(borrowed.poll)
+            self.outbox.changed(Topic.RUNTIME_NEXT)
             self.give_back(borrowed.record, borrowed.poll)
 
     def give_back(self, record: Record, poll: Poll) -> None:
@@ -519,6 +531,11 @@ class Machine:
         record.stage = stage
         record.first_byte = self._clock.monotonic()
         return record
+
+    def answer_broken_off(self, record: Record) -> None:
+        """Who read the answer was interrupted before the end: it may be given again."""
+        if record.stage in (Stage.RESPONDING, Stage.REPORTING) and not record.chunks:
+            record.stage = Stage.RUNNING
 
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came.
@@ -656,7 +673,7 @@ class Machine:
         record.failure = failure
         record.status = _status(failure)
         record.is_complete = True
-        self.outbox.changed(record.stream_topic)
+        self.outbox.changed(record.stream_topic, Topic.READINESS)
         if record.is_settled or self.runtime.loan.lent is not None:
             self.outbox.changed(record.request_id)
         limit = record.answered + self.config.extension_ready_timeout
@@ -676,11 +693,13 @@ class Machine:
             self.chronicle.runtime_done(record, verdict)
 
     def _report_if_ready(self, record: Record) -> None:
-        if record.runtime_done is None or not record.readiness.is_complete:
+        if not record.readiness.is_complete:
+            return
+        self.outbox.changed(Topic.READINESS)
+        if record.runtime_done is None:
             return
         if record.extensions_done is None:
             record.extensions_done = self._clock.monotonic()
-            self.outbox.changed(Topic.READINESS)
         self._report(record, record.failure)
         self._settle()
 

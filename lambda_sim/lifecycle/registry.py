@@ -124,7 +124,7 @@ class Extension:
         self.has_left = True
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Errand:
     """An event that whoever borrowed an extension's poll is to send."""
 
@@ -133,6 +133,8 @@ class Errand:
     poll: Poll
     number: int
     """Of the loan."""
+    is_sent: bool = False
+    """Whether it was sent, or perhaps a part of it."""
 
     @property
     def is_out(self) -> bool:
@@ -202,14 +204,13 @@ class Registry:
         return errands
 
     def take_back(self, errand: Errand) -> None:
-        """A loan is over, whatever came of it."""
-        if errand.extension.loan.give_back(errand.number):
-            self._outbox.changed(errand.extension.id)
-
-    def take_back_unsent(self, errand: Errand) -> None:
-        """Whoever borrowed a poll did not come to send anything: it waits as it did before."""
+        """Whoever borrowed an extension's poll is done with it. If he did not come to send
+        anything, it waits as it did before."""
         extension = errand.extension
-        if errand.is_out and extension.loan.park(errand.poll):
+        if errand.is_sent:
+            if extension.loan.give_back(errand.number):
+                self._outbox.changed(extension.id)
+        elif errand.is_out and extension.loan.park(errand.poll):
             extension.polls.add(errand.poll)
             self._outbox.changed(Topic.PARKED, extension.id)
             self.give_back(extension.id, errand.notice)

@@ -23,7 +23,7 @@ from lambda_sim.wire.connection import Connection
 from lambda_sim.wire.extensions_api import event_body, event_lines
 from lambda_sim.wire.runtime_api import invocation_lines
 
-__all__ = ["attend"]
+__all__ = ["attend", "give_back"]
 
 T = TypeVar("T")
 
@@ -58,28 +58,32 @@ def attend(
         return grace or deadline
 
     def is_over() -> bool:
-        return record.runtime_done is not None or environment.is_closed
+        return record.runtime_done is not None or environment.is_closed or not borrowed.is_out
 
-    is_sent = False
     with Company(environment, borrowed.errands) if borrowed.errands else nullcontext() as company:
         try:
             if company is not None:
                 company.tell()
-            is_there = runtime.is_connected()
-            is_sent = True  # or is about to be
-            if not is_there:
-                raise SendFailed
-            runtime.answer_lent(rendering.OK, invocation_lines(record), record.invocation.body)
+            lines = invocation_lines(record)
+            runtime.answer_lent(borrowed, rendering.OK, lines, record.invocation.body)
             _attend(runtime, company, is_over, until)
         except SendFailed:
             environment.give_back(record, runtime)
         finally:
-            environment.take_back(borrowed, is_sent=is_sent)
+            environment.take_back(borrowed)
         if company is not None and record.runtime_done is not None:
             company.see_home(deadline)
     if made is not None:
         environment.hear_answered(record)
     return made
+
+
+def give_back(environment: ExecutionEnvironment, held: Iterable[Borrowed]) -> None:
+    """Let the connections' own threads go on, wherever a signal cut in."""
+    for borrowed in held:
+        environment.take_back(borrowed)
+        for errand in borrowed.errands:
+            environment.take_back_event(errand)
 
 
 def _attend(
@@ -126,16 +130,14 @@ class Company:
     def __init__(self, environment: ExecutionEnvironment, errands: Iterable[Errand]) -> None:
         self._environment = environment
         self._epoll: select.epoll | None = None
-        self._untold = list(errands)
+        self._errands = list(errands)
         self._at_work: dict[int, tuple[Connection, Errand]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for errand in self._untold:
-            self._environment.take_back_event(errand, is_sent=False)
-        for _, errand in self._at_work.values():
+        for errand in self._errands:
             self._environment.take_back_event(errand)
         if self._epoll is not None:
             self._epoll.close()
@@ -153,17 +155,14 @@ class Company:
 
     def tell(self) -> None:
         """Send them their events."""
-        body = event_body(self._untold[0].notice.event)  # the same for all
-        while self._untold:
-            errand = self._untold[-1]
+        body = event_body(self._errands[0].notice.event)  # the same for all
+        for errand in self._errands:
             connection, identifier = cast(Connection, errand.poll), errand.extension.id
-            is_there = connection.is_connected()
             self._ears.register(connection.fd, select.EPOLLIN)
-            self._at_work[connection.fd] = connection, self._untold.pop()
+            self._at_work[connection.fd] = connection, errand
+            lines = event_lines(identifier, body)
             try:
-                if not is_there:
-                    raise SendFailed
-                connection.answer_lent(rendering.OK, event_lines(identifier, body), body)
+                connection.answer_lent(errand, rendering.OK, lines, body)
             except SendFailed:
                 self._environment.give_back_event(identifier, errand.notice)
                 self._leave(connection.fd)

@@ -7,8 +7,9 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lambda_sim.errors import LambdaSimError
 from lambda_sim.sync import Deadline, Eagerness, this_thread
@@ -58,6 +59,12 @@ class Unanswered(LambdaSimError):
 class NotForAttendants(LambdaSimError):
     """Raised by an application, with nothing done, for a request that the connection's own thread
     has to ask it again: see ``answer_next``."""
+
+
+class Lent(Protocol):
+    """What somebody borrowed a connection for."""
+
+    is_sent: bool
 
 
 class Connection:
@@ -185,12 +192,31 @@ class Connection:
         if self._bell is not None:
             self._bell.ring()
 
-    def answer_lent(self, status: str, lines: Lines, data: bytes) -> None:
-        """Send the answer that this connection's own thread sleeps over.
+    def answer_lent(self, loan: Lent, status: str, lines: Lines, data: bytes) -> None:
+        """Send the answer that this connection's own thread sleeps over. What does not go out whole
+        is the last that it answers.
 
         :raises SendFailed: it did not go out.
         """
-        self.send(lines.head(status, self._date_line()), data, b"")
+        head = lines.head(status, self._date_line())
+        parts = (head + data,) if len(data) <= JOINED else (head, data)
+        left = [memoryview(part) for part in parts]
+        sent: list[int] = []
+        try:
+            if not self.is_connected():
+                raise SendFailed
+            while left:
+                # Counted in C: wherever a signal cuts in, what went out is known.
+                sent.extend(map(self.socket.sendmsg, (left,)))
+                left = _behind(left, sent[-1])
+        except (OSError, SendFailed) as error:
+            loan.is_sent = self._is_finished = True
+            raise SendFailed from error
+        except BaseException:
+            loan.is_sent = bool(sent)
+            self._is_finished = 0 < sum(sent) < len(head) + len(data)
+            raise
+        loan.is_sent = True
 
     # --- In the own thread's stead: it sleeps in the application, in an answer that may be lent
 
@@ -222,14 +248,18 @@ class Connection:
         incoming = self._incoming
         begin = incoming.data, incoming.at
         try:
-            self._is_finished = not self._exchange()
+            if self._exchange():
+                return True
         except NotForAttendants:
             incoming.data, incoming.at = begin
             return None
         except (OSError, SendFailed) as error:
             _LOG.debug("%s: the connection broke: %s", self.peer, error)
-            self._is_finished = True
-        return None if self._is_finished else True
+        except BaseException:  # a signal's: the own thread begins again, unless it may not go on
+            incoming.data, incoming.at = begin
+            raise
+        self._is_finished = True
+        return None
 
     def _is_whole(self) -> bool | None:
         """Whether the next request was received from end to end. None for one that is not waited
@@ -359,3 +389,13 @@ class Connection:
             if not got:
                 return
             unread -= got
+
+
+def _behind(parts: Sequence[memoryview], count: int) -> list[memoryview]:
+    """What is left of them when so many bytes were sent."""
+    left = []
+    for part in parts:
+        if count < len(part):
+            left.append(part[count:])
+        count = max(0, count - len(part))
+    return left

@@ -92,18 +92,24 @@ class RuntimeApi:
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise
+        except BaseException as error:
+            self._break_off(record, error)
+            raise
         return self._accepted
 
     def error(self, call: Call) -> Answer:
         record = self._begin(call, Stage.REPORTING)
         try:
             body = call.body(self._max_error)
+            error_type, content_type = call.header(ERROR_TYPE), call.header("CONTENT_TYPE")
+            cause = call.header(ERROR_CAUSE)
+            self._environment.fail(record, failures.reported(body, error_type, content_type, cause))
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise
-        error_type, content_type = call.header(ERROR_TYPE), call.header("CONTENT_TYPE")
-        cause = call.header(ERROR_CAUSE)
-        self._environment.fail(record, failures.reported(body, error_type, content_type, cause))
+        except BaseException as error:
+            self._break_off(record, error)
+            raise
         return self._accepted
 
     def init_error(self, call: Call) -> Answer:
@@ -144,6 +150,11 @@ class RuntimeApi:
             self._environment.respond(record, content_type, body)
         else:
             self._environment.fail(record, failure)
+
+    def _break_off(self, record: Record, error: BaseException) -> None:
+        """A signal of the caller's, who attends to the runtime, cut in: it may answer again."""
+        if not isinstance(error, Exception):
+            self._environment.answer_broken_off(record)
 
     def _refuse(self, record: Record, refusal: refusals.FailsInvocation) -> None:
         failure = Failure(error_type=refusal.invocation_error, message=refusal.told())
