@@ -116,6 +116,11 @@ class HandExtension:
         event: dict[str, Any] = json.loads(answer.body)
         return event
 
+    def fail(self, kind: str) -> Answer:
+        """Report an ``init`` or ``exit`` error."""
+        told = [*self.headers, ("Lambda-Extension-Function-Error-Type", "Extension.Sad")]
+        return self.connection.request("POST", f"/2020-01-01/extension/{kind}/error", told, b"{}")
+
     def subscribe(self, uri: str, **buffering: int) -> Answer:
         wanted: dict[str, Any] = {
             "schemaVersion": "2022-12-13",

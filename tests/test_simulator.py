@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
 import unittest
+from contextlib import ExitStack
+from typing import Any
 from unittest import mock
 
 import psutil
@@ -31,7 +34,11 @@ from lambda_sim import (
     StartError,
     WaitTimeout,
 )
+from lambda_sim.conductor import Conductor
+from lambda_sim.lifecycle.machine import Life, Machine
+from lambda_sim.process import sandbox
 from lambda_sim.process.logs import Output
+from lambda_sim.router import Router
 from tests.support import (
     NEXT,
     PATIENCE,
@@ -118,6 +125,42 @@ class StartTest(SimulatorTest):
     def test_a_failed_start_leaves_nothing(self) -> None:
         with self.assertRaises(FreezeError):
             self.start(runtime_pid=os.getpid())
+
+    def test_a_start_that_is_cut_short_ends_all_the_same(self) -> None:
+        for owner in (Router, Conductor, Machine):
+            with self.subTest(owner.__name__):
+                simulator = Simulator()
+                error = RuntimeError("can't start new thread")
+                with mock.patch.object(owner, "start", side_effect=error):
+                    start = self.soon(simulator.start)
+                    with self.assertRaises(RuntimeError):
+                        start.result(PATIENCE)
+                with self.assertRaises(ShuttingDown):
+                    simulator.start()
+
+    @unittest.skipIf(sys.platform == "win32", "signals")
+    def test_a_signals_handler_may_close_what_is_being_closed_or_started(self) -> None:
+        def again() -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+        closings: list[Simulator] = []
+        before = signal.signal(signal.SIGUSR1, lambda *_: closings[-1].close())
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        simulator = Simulator().start()
+        closings.append(simulator)
+        simulator._undo.callback(again)
+        simulator.close()
+        self.assertIs(simulator.phase, SimulatorPhase.SHUTTING_DOWN)
+        simulator = Simulator()
+        closings.append(simulator)
+        open_it = Simulator._open
+
+        def opened(simulator: Simulator, undo: ExitStack) -> None:
+            again()
+            open_it(simulator, undo)
+
+        with mock.patch.object(Simulator, "_open", opened), self.assertRaises(ShuttingDown):
+            simulator.start()
 
     def test_fields_may_follow_a_config(self) -> None:
         config = SimulatorConfig(function_name="one")
@@ -454,6 +497,32 @@ class ProcessTest(SimulatorTest):
         said = [line.message for line in simulator.logs if line.source == "extension"]
         self.assertEqual(said, ["cleaner INVOKE ", "cleaner SHUTDOWN spindown", "cleaner is clean"])
 
+    def test_what_is_being_started_when_the_environment_is_reset_ends_with_it(self) -> None:
+        simulator = self.start(external_extensions=["sad"])
+        extension = HandExtension(self, simulator, "sad")
+        launch, is_launching, is_ending = sandbox.launch, threading.Event(), threading.Event()
+
+        def slow(*arguments: Any, **named: Any) -> Any:
+            is_launching.set()
+            is_ending.wait(PATIENCE)
+            return launch(*arguments, **named)
+
+        with mock.patch.object(sandbox, "launch", slow):
+            spawning = self.soon(simulator.spawn_process, ["sleep", "600"], ProcessRole.RUNTIME)
+            is_launching.wait(PATIENCE)
+            self.assertEqual(extension.fail("init").status, 202)
+            simulator.wait_for(lambda: _life(simulator) is Life.RESETTING, PATIENCE)
+            is_ending.set()
+            child = spawning.result(PATIENCE)
+        child.wait(PATIENCE)
+        simulator.wait_for(lambda: _life(simulator) is not Life.RESETTING, PATIENCE)
+        child = simulator.spawn_process(["sleep", "600"], ProcessRole.RUNTIME)
+        simulator.enqueue_payload({})
+        child.kill()
+        state = simulator.wait_for_invocation_complete(simulator.invocation_states[0].request_id)
+        assert state.error is not None
+        self.assertEqual(state.error.error_type, "Runtime.ExitError")
+
     def test_a_dead_extension_ends_the_invocation(self) -> None:
         extension = program("extension.py", "mortal", role=ProcessRole.EXTENSION, name="mortal")
         simulator = self.start(
@@ -533,6 +602,11 @@ class RelaxedTest(SimulatorTest):
         simulator.wait_for_invocation_complete(request_id)
         types = [event.type for event in simulator.telemetry_events]
         self.assertEqual(types[-2:], ["platform.runtimeDone", "platform.report"])
+
+
+def _life(simulator: Simulator) -> Life:
+    with simulator._environment as machine:
+        return machine.life
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,8 +28,13 @@ from lambda_sim.telemetry.schema import Form
 
 __all__ = ["Dispatcher"]
 
+_LOG = logging.getLogger(__name__)
+
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
+
+LEAVING_SECONDS = 5.0
+"""How long a delivery that was cut is waited for: nothing ends the look-up of a name."""
 
 # The words of AWS's own example.
 REASON = "Consumer seems to have fallen behind as it has not acknowledged receipt of logs."
@@ -370,8 +376,10 @@ def _see_off(leaving: Mapping[_Subscriber, Worker]) -> None:
     """Join workers that were told to end, and show what one of them raised."""
     for subscriber in leaving:
         subscriber.link.cut()
+    deadline = Deadline.after(LEAVING_SECONDS)
     for worker in leaving.values():
-        worker.join()
+        if not worker.join(deadline.remaining()):
+            _LOG.warning("a delivery is still busy, perhaps with the name of its listener")
     for worker in leaving.values():
         if worker.failure is not None:
             raise worker.failure

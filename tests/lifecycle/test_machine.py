@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from functools import partial
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from lambda_sim import refusals
 from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.lifecycle import effects, failures
+from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.machine import Life, Machine
@@ -508,6 +510,25 @@ class ReadinessTest(MachineTest):
         self.assertFalse(record.is_reported)
         machine.extension_asks(one, "poll")
         self.assertTrue(record.is_reported)
+
+    def test_who_waits_for_extensions_is_told_whatever_comes_last(self) -> None:
+        for is_runtime_last in (False, True):
+            with self.subTest(is_runtime_last=is_runtime_last):
+                machine, one = self.with_extension()
+                record = machine.enqueue(Invocation(1))
+                self.taken(machine)
+                self.event(machine, one, "poll")
+                machine.registry.left(one, "poll")
+                moves = [
+                    partial(self.respond, machine, record),
+                    partial(machine.extension_asks, one, "poll"),
+                ]
+                if is_runtime_last:
+                    moves.reverse()
+                moves[0]()
+                machine.outbox.changes.clear()
+                moves[1]()
+                self.assertIn(Topic.READINESS, machine.outbox.changes)
 
     def test_the_poll_that_fetches_an_event_says_nothing_of_it(self) -> None:
         """BUG5 of the model system: a poll counted that came before the work."""

@@ -434,6 +434,32 @@ class Lines(DispatcherTestCase):
             self.assertLess(time.monotonic() - began, PATIENCE / 2)
         self.assertEqual(workers(), [])
 
+    def test_close_leaves_a_look_up_of_a_name_to_itself(self) -> None:
+        is_asked, is_answered = threading.Event(), threading.Event()
+
+        def resolve(*address: object, **hints: object) -> list[object]:
+            is_asked.set()
+            is_answered.wait(PATIENCE)
+            return []
+
+        with (
+            mock.patch("lambda_sim.telemetry.dispatcher.LEAVING_SECONDS", 0.01),
+            mock.patch("lambda_sim.telemetry.link.socket.getaddrinfo", resolve),
+            self.assertLogs("lambda_sim.telemetry.dispatcher", "WARNING") as log,
+        ):
+            dispatcher = self.dispatch()
+            dispatcher.subscribe(over_tcp(1, timeout_ms=0))
+            dispatcher.deliver(lines(1))
+            self.assertTrue(is_asked.wait(PATIENCE))
+            dispatcher.close()
+            self.assertFalse(is_answered.is_set())
+            is_answered.set()
+            for thread in threading.enumerate():
+                if thread.name.startswith("lambda-sim:"):
+                    thread.join(PATIENCE)
+        self.assertIn("still busy", log.output[0])
+        self.assertEqual(workers(), [])
+
     def test_what_a_listener_said_takes_nothing_back_at_the_end(self) -> None:
         # It does: closing with something unread resets, and what is under way is lost.
         listener = self.listen_for_lines(buffer_bytes=65_536)
