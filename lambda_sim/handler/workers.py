@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -34,16 +34,44 @@ def run(count: int, serve: Callable[[], int]) -> int:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    children = [_start(serve) for _ in range(count)]
+    children = _start_all(count, serve)
     with _sigterm_handed_on(children) as told:
-        ended, status = os.wait()
-        for child in children:
-            if child != ended:
-                if not told:
-                    _send(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+        ended, status = _wait_for_one_of(children)
+        children.remove(ended)
+        if not told:
+            _send(children, signal.SIGKILL)
+        _reap(children)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _start_all(count: int, serve: Callable[[], int]) -> list[int]:
+    children: list[int] = []
+    try:
+        for _ in range(count):
+            children.append(_start(serve))
+    except BaseException:  # there are too many processes, for instance
+        _send(children, signal.SIGKILL)
+        _reap(children)
+        raise
+    return children
+
+
+def _wait_for_one_of(children: Collection[int]) -> tuple[int, int]:
+    """The first that ends, and its status.
+
+    Others end, too: what the function's module started, and as process 1 whatever lost its parent,
+    which nobody else would reap. Who waits for one of those in a thread is told 0 for its status.
+    """
+    while True:
+        ended, status = os.wait()
+        if ended in children:
+            return ended, status
+
+
+def _reap(children: Iterable[int]) -> None:
+    for child in children:
+        os.waitpid(child, 0)
 
 
 @contextmanager
@@ -53,8 +81,7 @@ def _sigterm_handed_on(children: Iterable[int]) -> Iterator[list[int]]:
 
     def hand_on(number: int, frame: FrameType | None) -> None:
         told.append(number)
-        for child in children:
-            _send(child, number)
+        _send(children, number)
 
     if threading.current_thread() is not threading.main_thread():
         yield told
@@ -66,9 +93,10 @@ def _sigterm_handed_on(children: Iterable[int]) -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, theirs or signal.SIG_DFL)
 
 
-def _send(child: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(child, number)
+def _send(children: Iterable[int], number: int) -> None:
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
 
 
 def _start(serve: Callable[[], int]) -> int:

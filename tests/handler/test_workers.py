@@ -9,6 +9,7 @@ import tempfile
 import unittest
 from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 from lambda_sim import Simulator
 from lambda_sim.handler import workers
@@ -27,11 +28,15 @@ class CountTest(unittest.TestCase):
 
 
 class EndTest(unittest.TestCase):
-    def end_of(self, last_words: str) -> int:
-        """The exit status of three workers, of which one does this and the others wait for ever."""
+    def end_of(self, last_words: str, before: str = "") -> int:
+        """The exit status of three workers, of which one does this and the others wait for ever.
+
+        :param before: what their parent does first.
+        """
         program = (
-            "import os, sys, time\n"
+            "import os, subprocess, sys\n"
             "from lambda_sim.handler import workers\n"
+            f"{before}\n"
             "reader, writer = os.pipe()\n"
             "os.write(writer, b'!')\n"
             "def serve():\n"
@@ -63,6 +68,20 @@ class EndTest(unittest.TestCase):
     def test_what_a_worker_raises_is_printed_and_a_failure(self) -> None:
         self.assertEqual(self.end_of("raise ValueError('as asked')"), 1)
         self.assertIn("ValueError: as asked", self.printed)
+
+    def test_the_end_of_another_child_ends_none(self) -> None:
+        before = (
+            "other = subprocess.Popen([sys.executable, '-c', ''])\n"
+            "os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)"
+        )
+        self.assertEqual(self.end_of("return 7", before), 7)
+
+    def test_where_not_all_can_be_started_none_stays(self) -> None:
+        command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        child = self.enterContext(subprocess.Popen(command, stdin=subprocess.PIPE))
+        with mock.patch("os.fork", side_effect=[child.pid, BlockingIOError]):
+            self.assertRaises(BlockingIOError, workers.run, 2, self.fail)
+        self.assertRaises(ChildProcessError, os.waitpid, child.pid, os.WNOHANG)
 
 
 class ServeTest(SimulatorTest):
