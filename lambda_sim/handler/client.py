@@ -166,9 +166,10 @@ class RuntimeClient:
         An invocation that is at work can still be answered. A signal handler may call this in the
         thread that waits.
         """
+        connection = self._connection  # not the one that ``_wait`` may put in its place meanwhile
         self._is_stopped = True
         if self._is_waiting:
-            self.close()
+            connection.close()
 
     def close(self) -> None:
         """End the connection; a ``next`` that waits raises ConnectionClosed."""
@@ -177,11 +178,19 @@ class RuntimeClient:
     def _wait(self, path: str) -> Answer:
         self._is_waiting = True
         try:
-            if self._is_stopped:
-                raise ConnectionClosed("the client was stopped", answer_began=False)
-            return self._ask("GET", path)
+            self._refuse_if_stopped()
+            answer = self._ask("GET", path)
         finally:
             self._is_waiting = False
+        if self._is_stopped:
+            # As the answer came: the event is ours, and what we say to it needs another connection.
+            self._connection.close()
+            self._connection = Connection(self.address)
+        return answer
+
+    def _refuse_if_stopped(self) -> None:
+        if self._is_stopped:
+            raise ConnectionClosed("the client was stopped", answer_began=False)
 
     def _fail_phase(self, path: str, error: ErrorReport, error_type: str) -> None:
         headers = [("Content-Type", "application/json"), (_ERROR_TYPE, _one_line(error_type))]

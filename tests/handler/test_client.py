@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 from unittest import mock
 
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.client import Event, RuntimeApiError, RuntimeClient
 from lambda_sim.handler.failure import ErrorReport
-from lambda_sim.handler.http import BadAnswer, ConnectionClosed
+from lambda_sim.handler.http import Answer, BadAnswer, ConnectionClosed
 
 from .doubles import (
     ACCEPTED,
@@ -170,6 +171,23 @@ class TestRuntimeClient(HandlerTestCase):
         server.next_request()
         client.close()
         self.assertIsInstance(waiting.exception(PATIENCE), ConnectionClosed)
+
+    def test_an_event_that_came_as_the_client_was_stopped_can_be_answered(self) -> None:
+        server = self.serve([next_answer()], [ACCEPTED])
+        client = self.enterContext(RuntimeClient(server.address))
+        exchange = client._connection._exchange
+
+        def stop_behind(*arguments: Any) -> Answer:
+            answer = exchange(*arguments)
+            client.stop()
+            return answer
+
+        with mock.patch.object(client._connection, "_exchange", stop_behind):
+            event = self.next_event(client, server)
+        client.respond(event, b"done")
+        self.assertEqual(b"done", server.next_request().body)
+        with self.assertRaises(ConnectionClosed):
+            client.next()
 
 
 class TestTheAddress(HandlerTestCase):
