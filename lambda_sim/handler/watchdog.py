@@ -52,12 +52,13 @@ class Watchdog:
         with (monitor := self._monitor):
             if monitor.is_closed:
                 raise ShuttingDown("the watchdog was closed")
-            self._due[watched] = at
             # It is not alive either in a child that was forked after it was started.
             if self._worker is None or not self._worker.is_alive:
                 self._worker = Worker("watchdog", self._run).start()
             elif at < self._wakes_at - SLACK:
                 monitor.changed()
+            # Last: where no thread can be started, nobody would let go of it again.
+            self._due[watched] = at
 
     def remove(self, watched: Watched) -> None:
         """Let go of this. It may be looked at just now, for the last time."""

@@ -6,6 +6,8 @@ import queue
 import subprocess
 import sys
 import unittest
+from threading import Thread
+from unittest import mock
 
 from lambda_sim.errors import ShuttingDown
 from lambda_sim.handler.watchdog import Watchdog
@@ -79,6 +81,16 @@ class WatchdogTest(SimulatorTest):
         self.clock.advance(1)
         told.next_look()
         self.assertIn("ValueError: as asked", logged.output[0])
+
+    def test_one_for_whom_no_thread_could_be_started_is_not_looked_at(self) -> None:
+        refused, looked_at = Told(), Told()
+        no_thread = mock.patch.object(Thread, "start", side_effect=RuntimeError("as asked"))
+        with no_thread, self.assertRaisesRegex(RuntimeError, "as asked"):
+            self.watchdog.add(refused, 0.0)
+        self.watchdog.add(looked_at, 1.0)
+        self.clock.advance(1)
+        looked_at.next_look()
+        self.assertTrue(refused.looks.empty())
 
     def test_nobody_is_added_after_the_end(self) -> None:
         self.watchdog.close()
