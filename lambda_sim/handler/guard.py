@@ -88,6 +88,8 @@ class DeadlineGuard:
         """``with guard.watch(deadline):`` the work; in the thread that does it.
 
         With less than the margin left it is interrupted at once, and stuck half a margin later.
+        The main thread may also enter it by an ExitStack. In others the error may come when the
+        work is done and its block about to end, and would keep an ExitStack from ending it.
 
         :raises DeadlineExceeded: at the end of the block, though the work ended, when it had been
             declared stuck.

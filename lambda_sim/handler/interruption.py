@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from types import FrameType, TracebackType
+from types import FrameType, MethodType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from . import stacks
@@ -67,6 +68,8 @@ class Target:
         self.held: _Order | None = None
         """What came while the thread was shielded."""
         self._sent: _Order | None = None
+        self.is_in_stack = False
+        """Whether an ExitStack has one of the open watches."""
 
     @staticmethod
     def here() -> Target:
@@ -97,6 +100,7 @@ class Target:
         if self.held is not None and self.held.by is watch:
             self.held = None
         if not self._open:
+            self.is_in_stack = False
             self._restore()
 
     def settle(self) -> None:
@@ -201,11 +205,18 @@ class _MainThread(Target):
         if order is None:
             if callable(self._theirs) and self._sent is None:
                 self._theirs(number, frame)
-        elif self.shields or (frame is not None and frame.f_globals is globals()):
-            # Our own steps must not be torn apart.
+        elif self.shields or (frame is not None and self._is_whole(frame.f_globals)):
             self.held = order
         else:
+            self.held = None
             raise order.kind
+
+    def _is_whole(self, module: dict[str, Any]) -> bool:
+        """Whether its steps must not be torn apart."""
+        if module is contextlib.__dict__:
+            # It may be leaving a watch. If it is still there next time, it waits for something.
+            return self.is_in_stack and self.held is None
+        return module is globals()
 
 
 class _Threads(threading.local):
@@ -246,8 +257,40 @@ class Shield:
             self._check()
 
 
+class _Exit:
+    """``__exit__`` of a watch, which comes about even if an interruption gets there before it.
+
+    Python looks for one as it enters a function, so before a first line that could put up a shield,
+    and raises it out of the whole ``with``. But ``with`` lets go of what it was to call then.
+    """
+
+    def __init__(self, leave: Callable[..., None]) -> None:
+        self._leave = leave
+
+    def __get__(self, watch: Watch | None, owner: type[Watch]) -> Callable[..., None]:
+        if watch is None:
+            return self._leave
+        # ``with`` asks before it enters. Who asks inside may let go and mean nothing by it.
+        return (MethodType if watch.is_open else _HeldByWith)(self._leave, watch)
+
+
+class _HeldByWith(functools.partial[None]):
+    """Nobody but ``with`` has it: its frame, when called, would live on in an error's traceback."""
+
+    def __del__(self) -> None:
+        [watch] = self.args
+        if watch.is_open:
+            missed = Interruption("raised on the way out")
+            try:
+                self.func(watch, Interruption, missed, None)
+            except Interruption:
+                return  # one is on its way already
+
+
 class Watch(ABC):
     """The work of one thread, while it is inside ``with`` and may be interrupted."""
+
+    is_open = False
 
     def __enter__(self) -> Self:
         self._target = target = Target.here()
@@ -256,10 +299,12 @@ class Watch(ABC):
             target.settle()
             self._outermost = _author_of(sys._getframe(1))
             target.open(self)
+            target.is_in_stack |= self._outermost is not sys._getframe(1)
+            self.is_open = True
             try:
                 self._begin(target)
             except BaseException:
-                target.close(self)
+                self._close()
                 raise
         finally:
             target.shields -= 1
@@ -268,6 +313,7 @@ class Watch(ABC):
             raise order.kind
         return self
 
+    @_Exit
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -275,8 +321,6 @@ class Watch(ABC):
         trace: TracebackType | None,
     ) -> None:
         target = self._target
-        # First of all, and without a call: an interruption between the work and this would leave
-        # the watch open. Python looks for them at calls.
         target.shields += 1
         try:
             while True:
@@ -292,11 +336,15 @@ class Watch(ABC):
             try:
                 self._end(error)
             finally:
-                target.close(self)
+                self._close()
         finally:
             target.shields -= 1
         if error is None and not target.shields:
             target.raise_held()
+
+    def _close(self) -> None:
+        self.is_open = False
+        self._target.close(self)
 
     def stack(self) -> list[str]:
         """Where the work is just now. Any thread may ask."""

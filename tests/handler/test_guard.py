@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import ctypes
+import functools
 import signal
 import socket
 import subprocess
@@ -18,7 +20,7 @@ from typing import Any
 from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.handler.deadline import Deadline, DeadlineExceeded
 from lambda_sim.handler.guard import DeadlineGuard
-from lambda_sim.handler.interruption import SIGNAL, Watch
+from lambda_sim.handler.interruption import SIGNAL, Target, Watch, _Order
 from tests.support import PATIENCE, SimulatorTest
 
 LONG = 2 * PATIENCE
@@ -86,6 +88,24 @@ class Anywhere:
         stack = self.fail_in(self.spin).stack
         self.assertIn("in spin", stack[-1])
         self.assertIn("work()", stack[0])
+
+    def test_one_that_comes_between_work_and_exit_leaves_nothing_open(self: Any) -> None:
+        guard = self.guard(LONG)
+        ended = (lambda: None, lambda: {}["missing"])
+
+        def watched() -> list[object]:
+            ident = ctypes.c_ulong(threading.get_ident())
+            send = _unseen(functools.partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident))
+            for end in ended:
+                with self.assertRaises(DeadlineExceeded), guard.watch(Deadline.after(2 * LONG)):
+                    try:
+                        end()
+                    finally:
+                        send + ctypes.py_object(DeadlineExceeded)
+            return Target.here()._open
+
+        self.assertEqual(self.run_work(watched), [])
+        self.assertEqual(guard.watchdog._due, {})
 
     def test_code_that_catches_exceptions_does_not_catch_it(self: Any) -> None:
         def stubborn() -> None:
@@ -339,6 +359,24 @@ class MainThreadTest(Anywhere, GuardTest):
             self.spin()
         self.assertIn("in spin", caught.exception.stack[-1])
 
+    def test_what_comes_while_an_exit_stack_leaves_it_is_too_late(self) -> None:
+        guard = self.guard(LONG)
+        target = Target.here()
+        with contextlib.ExitStack() as stack:
+            watch = stack.enter_context(guard.watch(Deadline.after(2 * LONG)))
+            target._wanted = _Order(DeadlineExceeded, watch)
+            _unseen(_thread.interrupt_main) + SIGNAL
+        self.assertEqual((target._open, target.held), ([], None))
+
+    def test_what_an_exit_stack_waits_for_is_interrupted(self) -> None:
+        guard = self.guard(1.0)
+        held = threading.Lock()
+        held.acquire()
+        with self.assertRaises(DeadlineExceeded), contextlib.ExitStack() as stack:
+            stack.enter_context(guard.watch(Deadline.after(1.0 + SOON)))
+            stack.enter_context(held)
+        self.assertEqual(self.told, [])
+
 
 class OtherThreadTest(Anywhere, GuardTest):
     """Here an error comes when Python code runs next, and a wait goes on to its end."""
@@ -460,6 +498,11 @@ class LifeTest(GuardTest):
             pass
         guard.close()
         guard.close()
+
+
+def _unseen(call: Callable[[Any], object]) -> Any:
+    """What calls this when something is added to it: there Python looks for no interruptions."""
+    return type("Unseen", (), {"__add__": staticmethod(call)})()
 
 
 @contextlib.contextmanager
