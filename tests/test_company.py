@@ -37,6 +37,13 @@ class LoanRulesTest(unittest.TestCase):
     def take(self) -> object:
         return self.loan.take({self.poll})
 
+    def give_back(self) -> None:
+        """And its own thread goes on, and asks for Next again."""
+        self.assertTrue(self.loan.give_back(self.loan.number))
+        self.assertIsNone(self.take())
+        with self.assertRaises(AnsweredElsewhere):
+            self.loan.is_over(self.poll)
+
     def test_only_the_one_poll_that_was_offered_is_lent(self) -> None:
         self.assertIsNone(self.loan.take(set()))
         self.assertIsNone(self.loan.take({self.poll, object()}))
@@ -89,13 +96,13 @@ class LoanRulesTest(unittest.TestCase):
         for passed in (1, 3, 7, 15, 31, 63, 64, 64):
             while self.take() is None:
                 self.fail("it is its turn")
-            self.loan.give_back(self.loan.number)
+            self.give_back()
             self.loan.was_late()
             self.assertEqual([None] * passed, [self.take() for _ in range(passed)])
         self.take()
         self.loan.park(self.poll)  # in time
         self.assertIs(self.take(), self.poll)
-        self.loan.give_back(self.loan.number)
+        self.give_back()
         self.loan.was_late()
         self.assertIsNone(self.take())
         self.assertIs(self.take(), self.poll)

@@ -258,10 +258,10 @@ class ExecutionEnvironment:
         with self as machine:
             return machine.begin_answer(request_id, attempt_id, stage)
 
-    def answer_broken_off(self, record: Record) -> None:
+    def answer_broken_off(self, request_id: str) -> None:
         """Who read a response or an error was interrupted by what is not the runtime's fault."""
         with self as machine:
-            machine.answer_broken_off(record)
+            machine.answer_broken_off(request_id)
 
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came."""
@@ -424,9 +424,8 @@ class ExecutionEnvironment:
         with self as machine:
             self._refuse_closed_locked()
             record = machine.enqueue(invocation)
-            borrowed = machine.lend(record)
-            if borrowed is not None:
-                held.append(borrowed)
+            machine.lend(record, held)
+            for borrowed in held:
                 self._monitor.add_bell(record.request_id, cast(Poller, borrowed.poll).ring)
             return record
 

@@ -36,11 +36,14 @@ class Loan:
         that others had better do without."""
         if self.lent is not None or len(polls) != 1 or self._offered not in polls:
             return None
+        if self._offered in self._returned:
+            return None  # its own thread has yet to hear that it is to go on
         if self._to_pass:
             self._to_pass -= 1
             return None
-        self.lent = polls.pop()
+        self.lent = self._offered
         self.number += 1
+        polls.clear()
         return self.lent
 
     def is_out(self, number: int) -> bool:

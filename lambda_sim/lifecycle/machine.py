@@ -67,7 +67,7 @@ class Borrowed:
     loan: Loan
     number: int
     """Of the loan."""
-    errands: list[Errand]
+    errands: list[Errand] = attrs.field(factory=list)
     is_sent: bool = False
     """Whether the invocation was sent, or perhaps a part of it."""
 
@@ -477,17 +477,19 @@ class Machine:
                 return record
         return None
 
-    def lend(self, record: Record) -> Borrowed | None:
-        """The polls that wait for an invocation, for its caller to attend to; None when others
+    def lend(self, record: Record, held: list[Borrowed]) -> None:
+        """The polls that wait for an invocation, for its caller to attend to; nothing when others
         are concerned, too."""
         is_for_one = self.is_serial and record.stage is Stage.RUNNING and not record.is_delivered
         poll = self.runtime.loan.take(self.runtime.polls) if is_for_one else None
         if poll is None:
-            return None
+            return
+        borrowed = Borrowed(record, poll, self.runtime.loan, self.runtime.loan.number)
+        held.append(borrowed)
         record.holder = poll
         self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
-        errands = self.registry.lend(record) if record.had_extensions else []
-        return Borrowed(record, poll, self.runtime.loan, self.runtime.loan.number, errands)
+        if record.had_extensions:
+            self.registry.lend(record, borrowed.errands)
 
     def take_back(self, borrowed: Borrowed) -> None:
         """Whoever borrowed a runtime's poll is done with it. If he did not come to send anything,
@@ -532,9 +534,10 @@ class Machine:
         record.first_byte = self._clock.monotonic()
         return record
 
-    def answer_broken_off(self, record: Record) -> None:
+    def answer_broken_off(self, request_id: str) -> None:
         """Who read the answer was interrupted before the end: it may be given again."""
-        if record.stage in (Stage.RESPONDING, Stage.REPORTING) and not record.chunks:
+        record = self.ledger.open.get(RequestId(request_id))
+        if record is not None and record.stage in (Stage.RESPONDING, Stage.REPORTING):
             record.stage = Stage.RUNNING
 
     def add_chunk(self, record: Record, chunk: bytes) -> None:

@@ -191,9 +191,8 @@ class Registry:
             raise PollerGone
         return extension.take(poll) if extension.queue else None
 
-    def lend(self, record: Record) -> list[Errand]:
+    def lend(self, record: Record, errands: list[Errand]) -> None:
         """The polls that wait for an invocation's INVOKE and can be lent, to who is to send it."""
-        errands = []
         for extension in self:
             if extension.queue and extension.queue[0].record is record:
                 poll = extension.loan.take(extension.polls)
@@ -201,7 +200,6 @@ class Registry:
                     notice = extension.take(poll)
                     errands.append(Errand(extension, notice, poll, extension.loan.number))
                     self._outbox.changes.discard(extension.id)  # nobody else waits there
-        return errands
 
     def take_back(self, errand: Errand) -> None:
         """Whoever borrowed an extension's poll is done with it. If he did not come to send

@@ -61,13 +61,17 @@ class Incoming:
 
     def take_in(self) -> bool:
         """Receive what is there already, for whoever reads next; False if the peer hung up."""
+        more: list[bytes] = []
         try:
-            more = self.socket.recv(RECEIVE, socket.MSG_DONTWAIT)
+            # Kept in C: wherever a signal of the caller's cuts in, nothing of it is lost.
+            more.extend(map(self.socket.recv, (RECEIVE,), (socket.MSG_DONTWAIT,)))
         except BlockingIOError:
             return True
-        self.data = self.data[self.at :] + more
-        self.at = 0
-        return more != b""
+        finally:
+            if more:
+                self.data = self.data[self.at :] + more[0]
+                self.at = 0
+        return more[0] != b""
 
     def wait_at_most(self, seconds: float | None) -> None:
         """Let each recv from now on wait so long; None for ever."""

@@ -20,7 +20,7 @@ from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.identifiers import with_parent
 from lambda_sim.wire import rendering
 from lambda_sim.wire.answers import Lines
-from lambda_sim.wire.application import Call, Route
+from lambda_sim.wire.application import Call, Endpoint, Route
 from lambda_sim.wire.rendering import Answer, header_text
 
 INVOCATION_ID = "HTTP_LAMBDA_RUNTIME_INVOCATION_ID"
@@ -58,8 +58,8 @@ class RuntimeApi:
             *(snapshots if self._has_snapshots else ()),
             Route("GET", f"{base}/ping", self.ping),
             Route("GET", f"{invocation}/next", self.next),
-            Route("POST", f"{invocation}/<request_id>/response", self.response),
-            Route("POST", f"{invocation}/<request_id>/error", self.error),
+            Route("POST", f"{invocation}/<request_id>/response", self._answering(self.response)),
+            Route("POST", f"{invocation}/<request_id>/error", self._answering(self.error)),
             Route("POST", f"{base}/runtime/init/error", self.init_error),
         ]
 
@@ -92,9 +92,6 @@ class RuntimeApi:
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
             raise
-        except BaseException as error:
-            self._break_off(record, error)
-            raise
         return self._accepted
 
     def error(self, call: Call) -> Answer:
@@ -106,9 +103,6 @@ class RuntimeApi:
             self._environment.fail(record, failures.reported(body, error_type, content_type, cause))
         except refusals.FailsInvocation as refusal:
             self._refuse(record, refusal)
-            raise
-        except BaseException as error:
-            self._break_off(record, error)
             raise
         return self._accepted
 
@@ -133,6 +127,20 @@ class RuntimeApi:
         self._environment.fail_restore(failures.reported(body, call.header(ERROR_TYPE)))
         return self._reported
 
+    def _answering(self, endpoint: Endpoint) -> Endpoint:
+        """What a signal cuts off, of the caller's who attends to the runtime, it may say again."""
+
+        def answer(call: Call) -> Answer:
+            try:
+                return endpoint(call)
+            except Exception:
+                raise
+            except BaseException:
+                self._environment.answer_broken_off(call.argument)
+                raise
+
+        return answer
+
     def _begin(self, call: Call, stage: Stage) -> Record:
         return self._environment.begin_answer(call.argument, call.header(INVOCATION_ID), stage)
 
@@ -150,11 +158,6 @@ class RuntimeApi:
             self._environment.respond(record, content_type, body)
         else:
             self._environment.fail(record, failure)
-
-    def _break_off(self, record: Record, error: BaseException) -> None:
-        """A signal of the caller's, who attends to the runtime, cut in: it may answer again."""
-        if not isinstance(error, Exception):
-            self._environment.answer_broken_off(record)
 
     def _refuse(self, record: Record, refusal: refusals.FailsInvocation) -> None:
         failure = Failure(error_type=refusal.invocation_error, message=refusal.told())

@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from lambda_sim.errors import StartError
+from lambda_sim.process import tree
 from lambda_sim.sync import Worker
 from lambda_sim.wire import hangups
 from lambda_sim.wire import server as server_module
@@ -424,8 +425,9 @@ class LeftoversTest(ServerTestCase):
                 client.get("/", "Connection: close")
                 self.assertTrue(client.is_closed())
         # The last ones may be on their way out.
+        tree.asked_until(lambda: len(names_of_threads()) < 3, PATIENCE)
         self.assertLess(count_of_files(), files + 5)
-        self.assertLess(len(names_of_threads()), 5)
+        self.assertLess(len(names_of_threads()), 3)
         server.close()
         self.assertLess(count_of_files(), files)
 
