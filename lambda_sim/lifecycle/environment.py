@@ -80,8 +80,10 @@ class ExecutionEnvironment:
     ) -> None:
         if self._changes:
             self._announce_locked()
-        if self._monitor.is_ours():  # else a signal's handler came in between, and let go
+        try:  # noqa: SIM105  # asked some fifteen times an invocation
             self._monitor.release()
+        except RuntimeError:  # a signal's handler came in between, and let go
+            pass
 
     def _announce_locked(self) -> None:
         """Wake those whose question the machine's changes may answer."""

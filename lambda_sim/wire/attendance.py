@@ -46,6 +46,7 @@ def attend(
     :returns: what it made; None if there is no answer, or it came some other way.
     """
     record = borrowed.record
+    loan, number = borrowed.loan, borrowed.number
     runtime = cast(Connection, borrowed.poll)  # nobody else may be lent
     grace: Deadline | None = None
     made: T | None = None
@@ -58,7 +59,7 @@ def attend(
         return grace or deadline
 
     def is_over() -> bool:
-        return record.runtime_done is not None or environment.is_closed or not borrowed.is_out
+        return record.runtime_done is not None or environment.is_closed or not loan.is_out(number)
 
     with Company(environment, borrowed.errands) if borrowed.errands else nullcontext() as company:
         try:

@@ -7,7 +7,7 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -199,22 +199,22 @@ class Connection:
         :raises SendFailed: it did not go out.
         """
         head = lines.head(status, self._date_line())
-        parts = (head + data,) if len(data) <= JOINED else (head, data)
-        left = [memoryview(part) for part in parts]
+        size = len(head) + len(data)
         sent: list[int] = []
         try:
             if not self.is_connected():
                 raise SendFailed
-            while left:
-                # Counted in C: wherever a signal cuts in, what went out is known.
-                sent.extend(map(self.socket.sendmsg, (left,)))
-                left = _behind(left, sent[-1])
+            # Counted in C: wherever a signal cuts in, what went out is known.
+            if len(data) <= JOINED:
+                sent.extend(map(self.socket.send, (head + data,)))
+            while (at := sum(sent)) < size:
+                sent.extend(map(self.socket.sendmsg, (_behind((head, data), at),)))
         except (OSError, SendFailed) as error:
             loan.is_sent = self._is_finished = True
             raise SendFailed from error
         except BaseException:
             loan.is_sent = bool(sent)
-            self._is_finished = 0 < sum(sent) < len(head) + len(data)
+            self._is_finished = 0 < sum(sent) < size
             raise
         loan.is_sent = True
 
@@ -391,11 +391,10 @@ class Connection:
             unread -= got
 
 
-def _behind(parts: Sequence[memoryview], count: int) -> list[memoryview]:
+def _behind(parts: Iterable[bytes], count: int) -> list[memoryview]:
     """What is left of them when so many bytes were sent."""
     left = []
     for part in parts:
-        if count < len(part):
-            left.append(part[count:])
+        left.append(memoryview(part)[count:])
         count = max(0, count - len(part))
     return left
