@@ -163,7 +163,9 @@ class Simulator:
         router.start()
         undo.callback(self._conductor.close)
         self._conductor.start()
-        # Before the server, so that parked polls are gone before their handlers are joined.
+        # Before the server, so that parked polls are gone before their handlers are joined. Twice,
+        # as everybody joined waits in it, and Ctrl-C may cut the first short.
+        undo.callback(environment.close)
         undo.callback(environment.close)
         # First of all, so that no process sees its API go away, and complains.
         undo.callback(self._sandbox.close, CLOSE_GRACE)

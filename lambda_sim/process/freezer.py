@@ -11,8 +11,7 @@ import psutil
 from lambda_sim.errors import FreezeError
 from lambda_sim.process import tree
 from lambda_sim.process.group import ProcessGroup
-from lambda_sim.process.turns import Turns
-from lambda_sim.sync import SYSTEM_CLOCK
+from lambda_sim.sync import SYSTEM_CLOCK, Monitor
 
 __all__ = ["Freezer"]
 
@@ -24,7 +23,7 @@ starved, takes as long."""
 class Freezer:
     """Stops process groups of ours and registered foreign processes, and wakes what it stopped.
 
-    Any thread may call; they take turns, without a lock held while signals are sent.
+    Any thread may call; they take turns.
 
     :param stopping: told of each process that is about to be stopped, but for groups of ours.
     :param woken: told when all of them are woken.
@@ -34,7 +33,7 @@ class Freezer:
         self._stopping = stopping
         self._woken = woken
         # Never long: a few signals, and the bounded look whether they were obeyed.
-        self._turns = Turns()
+        self._turns = Monitor()
         self.awake_since: float | None = 0.0
         """Since when nothing is stopped, in monotonic seconds; None while something may be."""
         # Touched only by the thread whose turn it is, all of it:
@@ -57,7 +56,7 @@ class Freezer:
         found = tree.process(pid)
         if found is None or not tree.is_alive(found):
             raise FreezeError(f"no process {pid}")
-        with self._turns.next():
+        with self._turns:
             self._foreign[pid] = found
 
     def freeze(self, groups: Iterable[ProcessGroup]) -> int:
@@ -65,7 +64,7 @@ class Freezer:
 
         :raises FreezeError: some could not be stopped; all others are.
         """
-        with self._turns.next():
+        with self._turns:
             if self._is_closed:
                 return 0
             self.awake_since = None
@@ -88,19 +87,19 @@ class Freezer:
 
         :raises FreezeError: some could not be woken; all others are.
         """
-        with self._turns.next():
+        with self._turns:
             refused = self._wake_all()
         _raise_if(refused, "thaw")
 
     def release(self, groups: Iterable[ProcessGroup]) -> None:
         """Wake some that are being ended, after any freeze that is under way."""
-        with self._turns.next():
+        with self._turns:
             for group in groups:
                 group.release()
 
     def close(self) -> None:
         """Thaw, and freeze nothing from now on."""
-        with self._turns.next():
+        with self._turns:
             self._is_closed = True
             refused = self._wake_all()
         _raise_if(refused, "thaw")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import psutil
 
@@ -16,6 +17,8 @@ from lambda_sim.process.memory import TreeMemory, Usage
 from lambda_sim.sync import NEVER, Deadline, Monitor
 
 __all__ = ["ProcessGroup"]
+
+T = TypeVar("T")
 
 CLAIMS = "claims"
 END = "end"
@@ -96,13 +99,13 @@ class ProcessGroup:
 
         :raises PermissionError: none of them may be signalled by us.
         """
-        with self._claimed() as is_ours:
-            if not is_ours:
-                return False
-            with suppress(ProcessLookupError):
-                if number is not None:
-                    (os.killpg if hasattr(os, "killpg") else os.kill)(self.pid, number)
-            return True
+        return self._claiming(lambda is_ours: is_ours and self._send(number))
+
+    def _send(self, number: int | None) -> bool:
+        with suppress(ProcessLookupError):
+            if number is not None:
+                (os.killpg if hasattr(os, "killpg") else os.kill)(self.pid, number)
+        return True
 
     def end(self) -> None:
         """Note that it is being ended, so that nobody freezes it any more."""
@@ -156,20 +159,22 @@ class ProcessGroup:
 
     def starve(self, pid: int) -> psutil.Process | None:
         """Kill one process of the tree for want of memory, stopped or not; None if it is gone."""
-        with self._claimed() as is_ours:
-            # Known before it is looked for in the tree: what is found there is what was known.
-            known = tree.process(pid) if is_ours else None
-            if known is None or not (pid == self.pid or pid in self.descendants()):
-                return None
-            with self._monitor:  # before it can be seen to end
-                if pid == self.pid:
-                    self._is_leader_starved = True
-                else:
-                    self._are_others_starved = True
-            try:
-                known.kill()
-            except psutil.Error:
-                return None
+        return self._claiming(lambda is_ours: self._starve(pid) if is_ours else None)
+
+    def _starve(self, pid: int) -> psutil.Process | None:
+        # Known before it is looked for in the tree: what is found there is what was known.
+        known = tree.process(pid)
+        if known is None or not (pid == self.pid or pid in self.descendants()):
+            return None
+        with self._monitor:  # before it can be seen to end
+            if pid == self.pid:
+                self._is_leader_starved = True
+            else:
+                self._are_others_starved = True
+        try:
+            known.kill()
+        except psutil.Error:
+            return None
         return known
 
     # Relatives
@@ -204,14 +209,14 @@ class ProcessGroup:
             for pid in ended:  # before the walk: their ids may be strangers' by now
                 self._strays.pop(pid, None)
                 del known[pid]
-        with self._claimed() as is_ours:
-            below = tree.descendants([self.pid, *known] if is_ours else known)
+        below = self._claiming(
+            lambda is_ours: tree.descendants([self.pid, *known] if is_ours else known)
+        )
         return [*known, *below], known
 
     def memory(self) -> list[Usage]:
         """What each process of the tree uses now; strays that lost their parents are not asked."""
-        with self._claimed() as is_ours:
-            return self._memory.look() if is_ours else []
+        return self._claiming(lambda is_ours: self._memory.look() if is_ours else [])
 
     def peak_bytes(self, max_age: float) -> int:
         """The greatest memory that the tree was seen to have, by now or so many seconds ago."""
@@ -283,15 +288,14 @@ class ProcessGroup:
                 CLAIMS, lambda: None if self._claims else True, NEVER, what="signals under way"
             )
 
-    @contextmanager
-    def _claimed(self) -> Iterator[bool]:
-        """Whether the id is the child's, which then stays so within the block."""
+    def _claiming(self, work: Callable[[bool], T]) -> T:
+        """Work that is told whether the id is the child's, which then stays so meanwhile."""
         is_ours = False
-        try:
+        try:  # no context manager of Python's, which Ctrl-C would leave in the middle
             with self._monitor:
                 is_ours = not self._is_reaped
                 self._claims += is_ours
-            yield is_ours
+            return work(is_ours)
         finally:
             if is_ours:
                 with (monitor := self._monitor):

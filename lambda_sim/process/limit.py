@@ -11,8 +11,7 @@ import psutil
 from lambda_sim.process import pages, tree
 from lambda_sim.process.group import ProcessGroup
 from lambda_sim.process.memory import Usage
-from lambda_sim.process.turns import Turns
-from lambda_sim.sync import SYSTEM_CLOCK, Deadline
+from lambda_sim.sync import SYSTEM_CLOCK, Deadline, Monitor
 
 __all__ = ["MemoryLimit"]
 
@@ -87,7 +86,7 @@ class MemoryLimit:
     def __init__(self, limit: int, groups: Callable[[], Sequence[ProcessGroup]]) -> None:
         self._limit = limit
         self._groups = groups
-        self._turns = Turns()
+        self._turns = Monitor()
         # Written by the thread whose turn it is; each is replaced, so reading it needs no turn:
         self._seen: dict[int, Seen] = {}
         self._acquittal: Acquittal | None = None
@@ -108,13 +107,13 @@ class MemoryLimit:
         """Look now; whether a process is being killed, by this look or one before it."""
         if self._victim is None and not self._may_be_over(self._look()):
             return False
-        with self._turns.next():
+        with self._turns:
             self._enforce(self._look())
             return self._victim is not None
 
     def watch(self) -> None:
         """Look now, and remember what is seen: for the lookout."""
-        with self._turns.next():
+        with self._turns:
             look = self._look()
             self._enforce(look)
             self._seen = {

@@ -252,6 +252,8 @@ class Output:
         self._pipes: tuple[Pipe, ...] = ()
         self._doors: tuple[Doorway, ...] = ()
         self._is_closed = False
+        # Touched by who closes:
+        self._has_ended = False
 
     def start(self) -> None:
         self._echo.start()
@@ -333,15 +335,18 @@ class Output:
                 self._ring()  # a worker that still listens to a pipe keeps it open
 
     def close(self) -> None:
-        """Stop listening. Only a drain may be under way or come after."""
+        """Stop listening. Only a drain may be under way or come after. Twice is fine."""
         with self._monitor:
             self._is_closed = True
+        if self._has_ended:
+            return
         self._ring()
         if self._worker.join(JOIN_TIME):  # else stuck in somebody's code, with its lock held
             for way in self._doors:
                 way.finish()
             for pipe in self._pipes:
                 pipe.finish()
+            self._has_ended = True
             os.close(self._ear)
             os.close(self._bell)
             self._ears.close()

@@ -27,7 +27,6 @@ from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
 from lambda_sim.process.lookout import Lookout
 from lambda_sim.process.mark import child_mark, kill_bearers, marked
 from lambda_sim.process.surroundings import child_environment
-from lambda_sim.process.turns import Turns
 from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
 
 __all__ = ["LocalSandbox", "OnExit"]
@@ -68,15 +67,16 @@ class Staff:
     @classmethod
     def hire(cls, on_line: OnLine, limit: MemoryLimit | None, mark: str) -> Self:
         with ExitStack() as undo:
+            guard = Guard(mark) if CAN_HEAR else None  # there is no /bin/sh where there is no poll
+            if guard is not None:
+                undo.callback(guard.close)
             output = Output(on_line)
             undo.callback(output.close)
             if CAN_HEAR:
                 output.start()
-            guard = Guard(mark) if CAN_HEAR else None  # there is no /bin/sh where there is no poll
-            if guard is not None:
-                undo.callback(guard.close)
             lookout = None if limit is None else Lookout(limit)
             if lookout is not None:
+                undo.callback(lookout.close)
                 lookout.start()
             undo.pop_all()
             return cls(output, guard, lookout)
@@ -98,12 +98,9 @@ class Staff:
             self.guard.woken()
 
     def dismiss(self) -> None:
-        with ExitStack() as undo:
-            if self.guard is not None:
-                undo.callback(self.guard.close)
-            undo.callback(self.output.close)
-            if self.lookout is not None:
-                undo.callback(self.lookout.close)
+        """The guard last. Twice is fine: the second time does what Ctrl-C left undone."""
+        staff = (self.lookout, self.output, self.guard)
+        _each(*(one.close for one in staff if one is not None))
 
     def raise_failure(self) -> None:
         """Show what went wrong behind everybody's back."""
@@ -148,8 +145,8 @@ class LocalSandbox:
         self._spawning = 0
         self._is_closing = False
         self._is_full = False  # nobody is admitted any more, also of those being spawned
-        # Touched only by the thread whose turn it is:
-        self._closers = Turns()
+        self._closers = Monitor()
+        # Guarded by _closers, held for the whole of it:
         self._is_closed = False
 
     @property
@@ -318,31 +315,41 @@ class LocalSandbox:
 
         :param grace: seconds between SIGTERM and SIGKILL, for all together; 0 kills at once.
         """
-        # A callback is waited for by the close that is under way, so it can't wait for that one.
-        is_callback = any(member.watcher.is_current for member in self._members)
         with self._monitor:
             self._is_closing = True
-        with self._closers.next(waits=not is_callback) as is_ours:
-            if is_ours and not self._is_closed:
-                self._end(grace)
-            elif not is_callback:  # it may have been one who closed, whose thread is yet to end
-                for member in self._members:
-                    member.watcher.join(DEATH_TIME)
+        if any(member.watcher.is_current for member in self._members):
+            # A callback is waited for by the close that is under way, so it can't wait for that.
+            if self._closers.acquire(blocking=False):
+                try:
+                    self._end(grace)
+                finally:
+                    self._closers.release()
+            return
+        with self._closers:
+            self._end(grace)
+            for member in self._members:  # it may have been a callback that closed, and is to end
+                member.watcher.join(DEATH_TIME)
 
     def _end(self, grace: float) -> None:
-        """All steps to the end, each also if Ctrl-C cuts another short. It is the caller's turn.
-
-        If it comes between two of them, the next close takes all of them again.
-        """
-        with ExitStack() as undo:
-            undo.callback(self._closed)
-            undo.callback(self._dismiss)
-            undo.callback(self._kill_unknown)
-            undo.callback(self._join_watchers)
-            undo.callback(lambda: self.stop(self.live(), grace))
-            undo.callback(self._freezer.close)
-            undo.callback(self._fill)
-            undo.callback(self._await_spawns)
+        """All steps to the end, each also if Ctrl-C cuts another short; then the next close takes
+        all of them again."""
+        if self._is_closed:
+            return
+        try:
+            _each(
+                self._await_spawns,
+                self._fill,
+                self._freezer.close,
+                lambda: self.stop(self.live(), grace),
+                lambda: self.stop(self.live(), 0.0),  # if that was cut short
+                self._join_watchers,
+                self._kill_unknown,
+                self._dismiss,
+            )
+            self._is_closed = True
+        except Exception:  # what callbacks raised
+            self._is_closed = True
+            raise
 
     # A spawn
 
@@ -439,25 +446,32 @@ class LocalSandbox:
             tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
 
     def _dismiss(self) -> None:
-        with self._monitor:
-            staff, self._staff = self._staff, None
+        staff = self._staff
         if staff is not None:
             staff.dismiss()
+            self._staff = None
             staff.raise_failure()
 
     def _await_spawns(self) -> None:
         with (monitor := self._monitor):
-            monitor.wait_until(
-                SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
-            )
+            if not self._is_full:
+                monitor.wait_until(
+                    SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
+                )
 
     def _fill(self) -> None:
         """Whoever was not waited for, as Ctrl-C came, is ended by who starts it."""
         with self._monitor:
             self._is_full = True
 
-    def _closed(self) -> None:
-        self._is_closed = True
+
+def _each(*steps: Callable[[], object]) -> None:
+    """Take all steps, whatever one raises; not an ExitStack, of which Ctrl-C may lose some."""
+    if steps:
+        try:
+            steps[0]()
+        finally:
+            _each(*steps[1:])
 
 
 def _shutting_down() -> ShuttingDown:

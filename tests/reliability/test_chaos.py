@@ -51,6 +51,8 @@ CRASHED = failed("Extension.Crash", words="exit status 7")
 KILLED_OUTSIDE = Scenario("hang", KILLED)
 KILLED_IDLE = Scenario("answer", ANSWERED)
 POISON = Scenario("poison", EXITED)
+ENDS_AFTER = (Scenario("die_after"), Scenario("answer", extension="exit_after"))
+"""After these it starts over, once it has noticed: the next invocation might come before."""
 STOPS = (Scenario("stop_after"), Scenario("answer", extension="stop"))
 """After these a process lies stopped until the environment is frozen and thaws again."""
 
@@ -60,7 +62,7 @@ SCENARIOS = (
     Scenario("exit", EXITED),
     Scenario("die", KILLED),
     Scenario("die_answering", failed("Runtime.ExitError", "Runtime.TruncatedResponse")),
-    Scenario("die_after"),
+    *ENDS_AFTER,
     Scenario("stop", TIMED_OUT, timeout=SHORT),
     Scenario("hang", TIMED_OUT, timeout=SHORT),
     Scenario("late_clock", TIMED_OUT, timeout=SHORT),
@@ -72,7 +74,6 @@ SCENARIOS = (
     Scenario("answer", extension="slow"),
     Scenario("hang", CRASHED, extension="exit"),
     Scenario("hang", failed("Extension.ExitError"), extension="error"),
-    Scenario("answer", extension="exit_after"),
     Scenario("await_extension", extension="ask_twice"),
     Scenario("answer", extension="hang_up"),
     *STOPS,
@@ -225,6 +226,8 @@ class ChildrenTest(ChaosTest):
                 self.kill_idle()
             is_killed = scenario is KILLED_OUTSIDE
             storm.play(number, scenario, meanwhile=self.kill_runtime if is_killed else None)
+            if scenario in ENDS_AFTER:
+                self.wait_until_cold()
             if scenario in STOPS:
                 self.sim.wait_for_frozen(PATIENCE)
             is_poisoned = scenario is POISON
@@ -243,7 +246,10 @@ class ChildrenTest(ChaosTest):
         running = [one for one in self.sim.processes if one.is_running]
         if running:
             self.dice.choice(running).kill()
-            self.sim.wait_for(lambda: self.sim.phase is SimulatorPhase.INITIALIZING, PATIENCE)
+            self.wait_until_cold()
+
+    def wait_until_cold(self) -> None:
+        self.sim.wait_for(lambda: self.sim.phase is SimulatorPhase.INITIALIZING, PATIENCE)
 
 
 BROKEN = failed("Runtime.TruncatedResponse")
