@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import sys
@@ -9,6 +10,7 @@ import threading
 import unittest
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,12 @@ def with_default_signals(test: unittest.TestCase) -> None:
     for name, handler in {"SIGINT": signal.default_int_handler, **defaults}.items():
         if number := getattr(signal, name, None):
             test.addCleanup(signal.signal, number, signal.signal(number, handler))
+
+
+class Key:
+    """Added to, it presses Ctrl-C: Python looks for signals not there, but at the next call."""
+
+    __add__ = partial(ctypes.pythonapi.PyErr_SetInterrupt)
 
 
 class SimulatorTest(unittest.TestCase):

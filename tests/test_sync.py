@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from unittest import mock
 
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
 from lambda_sim.sync import NEVER, Deadline, Eagerness, Monitor, Worker
 from lambda_sim.testing import ManualClock
-
-PATIENCE = 20.0
-
-
-class Key:
-    """Added to, it presses Ctrl-C; Python does not look for signals there, but at the next call."""
-
-    __add__ = partial(ctypes.pythonapi.PyErr_SetInterrupt)
+from tests.support import PATIENCE, Key, with_default_signals
 
 
 class MonitorTest(unittest.TestCase):
@@ -90,8 +80,7 @@ class MonitorTest(unittest.TestCase):
         self.assertEqual(self.take("x"), 1)
 
     def test_ctrl_c_at_the_last_step_does_not_keep_the_lock(self) -> None:
-        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with_default_signals(self)
         key = Key()
         with self.assertRaises(KeyboardInterrupt), self.monitor:
             key + 0

@@ -107,8 +107,10 @@ class ExecutionEnvironment:
 
     def close(self) -> None:
         """End every wait, now and from now on."""
-        with self as machine:
-            machine.begin_shutdown(None)
+        if self._monitor.is_ours():  # as Ctrl-C may have left it, see ``__enter__``
+            self._monitor.release()
+        with self._monitor:  # of C's, and so let go of wherever Ctrl-C cuts in
+            self._machine.begin_shutdown(None)
             self._monitor.close()
 
     # --- What the runtime does ------------------------------------------------------------------

@@ -16,6 +16,7 @@ from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
 from lambda_sim.sync import Worker
+from tests.support import Key, with_default_signals
 
 PATIENCE = 20.0
 
@@ -47,6 +48,24 @@ class LockTest(unittest.TestCase):
         with environment:
             pass
         self.assertTrue(Worker("another", environment.close).start().join(PATIENCE))
+
+    def test_nor_does_ctrl_c_at_the_last_step_of_a_close_keep_it(self) -> None:
+        with_default_signals(self)
+        environment, key = ExecutionEnvironment(SimulatorConfig()), Key()
+        monitor = environment._monitor
+        end = monitor.close
+
+        def close() -> None:
+            end()
+            key + 0
+
+        with (
+            mock.patch.object(monitor, "close", close),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            environment.close()
+        self.assertFalse(monitor.is_ours())
+        self.assertTrue(environment.is_closed)
 
 
 class RestoreTest(unittest.TestCase):
