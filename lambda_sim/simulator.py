@@ -124,18 +124,24 @@ class Simulator:
         :raises FreezeError: a process to freeze is not there.
         :raises ShuttingDown: it was closed; make another.
         """
-        with self._turn() as is_ours:
-            if self.phase is SimulatorPhase.SHUTTING_DOWN:
-                raise ShuttingDown("the simulator is closed; make another to start again")
-            if is_ours and self._server is None:
-                with ExitStack() as undo:
-                    try:
-                        self._open(undo)
-                    except BaseException:
-                        self._environment.close()  # before those are joined who wait in it
-                        raise
-                    self._undo = undo.pop_all()
+        self._in_turn(self._begin)
         return self
+
+    def _begin(self) -> None:
+        self._refuse_closed()
+        if self._server is None:
+            with ExitStack() as undo:
+                try:
+                    self._open(undo)
+                except BaseException:
+                    self._environment.close()  # before those are joined who wait in it
+                    raise
+                self._refuse_closed()  # as a signal's handler may have done meanwhile
+                self._undo = undo.pop_all()
+
+    def _refuse_closed(self) -> None:
+        if self.phase is SimulatorPhase.SHUTTING_DOWN:
+            raise ShuttingDown("the simulator is closed; make another to start again")
 
     def _open(self, undo: ExitStack) -> None:
         environment = self._environment
@@ -173,20 +179,18 @@ class Simulator:
         with environment as machine:
             machine.start()
 
-    @contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """One thread at a time starts or closes. False for a signal's handler that comes into its
-        own thread's turn: what is under way goes on when it returns."""
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        """One thread at a time starts or closes. Nothing is done for a signal's handler that comes
+        into its own thread's turn: what is under way goes on when it returns."""
         us = this_thread()
         if self._whose_turn == us:
-            yield False
             return
-        try:
+        try:  # no context manager of Python's, which Ctrl-C would leave in the middle
             with (doors := self._doors):
                 what = "a start or close under way"
                 doors.wait_until("turn", lambda: not self._whose_turn or None, NEVER, what=what)
                 self._whose_turn = us
-            yield True
+            work()
         finally:
             if self._whose_turn == us:
                 with (doors := self._doors):
@@ -204,10 +208,11 @@ class Simulator:
         # At once, so that a start under way gives up.
         with self._environment as machine:
             machine.begin_shutdown(None)
-        with self._turn() as is_ours:
-            if is_ours:
-                self._undo.close()
-                self._environment.close()
+        self._in_turn(self._end)
+
+    def _end(self) -> None:
+        self._undo.close()
+        self._environment.close()
 
     def shutdown(self) -> None:
         """The same as :meth:`close`."""

@@ -151,16 +151,24 @@ class StartTest(SimulatorTest):
         simulator._undo.callback(again)
         simulator.close()
         self.assertIs(simulator.phase, SimulatorPhase.SHUTTING_DOWN)
-        simulator = Simulator()
-        closings.append(simulator)
         open_it = Simulator._open
 
-        def opened(simulator: Simulator, undo: ExitStack) -> None:
+        def closed_before(simulator: Simulator, undo: ExitStack) -> None:
             again()
             open_it(simulator, undo)
 
-        with mock.patch.object(Simulator, "_open", opened), self.assertRaises(ShuttingDown):
-            simulator.start()
+        def closed_after(simulator: Simulator, undo: ExitStack) -> None:
+            open_it(simulator, undo)
+            again()
+
+        for opened in (closed_before, closed_after):
+            closings.append(Simulator())
+            with (
+                self.subTest(opened.__name__),
+                mock.patch.object(Simulator, "_open", opened),
+                self.assertRaises(ShuttingDown),
+            ):
+                closings[-1].start()
 
     def test_fields_may_follow_a_config(self) -> None:
         config = SimulatorConfig(function_name="one")
