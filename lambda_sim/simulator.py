@@ -130,14 +130,13 @@ class Simulator:
     def _begin(self) -> None:
         self._refuse_closed()
         if self._server is None:
-            with ExitStack() as undo:
-                try:
-                    self._open(undo)
-                except BaseException:
-                    self._environment.close()  # before those are joined who wait in it
-                    raise
+            try:
+                self._open(self._undo)
                 self._refuse_closed()  # as a signal's handler may have done meanwhile
-                self._undo = undo.pop_all()
+            except BaseException:
+                self._environment.close()  # before those are joined who wait in it
+                self._undo.close()
+                raise
 
     def _refuse_closed(self) -> None:
         if self.phase is SimulatorPhase.SHUTTING_DOWN:
@@ -152,7 +151,10 @@ class Simulator:
             port=self.config.port,
             on_hangup=environment.hung_up,
         )
-        self._server = undo.enter_context(server)
+        # Twice, as Ctrl-C may cut the first short; so are others.
+        undo.callback(server.close)
+        undo.callback(server.close)
+        self._server = server.start()
         # Closed below already, unless this start fails.
         undo.callback(self._sandbox.close, CLOSE_GRACE)
         for pid in (self.config.runtime_pid, *self.config.extension_pids):
@@ -169,8 +171,7 @@ class Simulator:
         router.start()
         undo.callback(self._conductor.close)
         self._conductor.start()
-        # Before the server, so that parked polls are gone before their handlers are joined. Twice,
-        # as everybody joined waits in it, and Ctrl-C may cut the first short.
+        # Before the server, so that parked polls are gone before their handlers are joined.
         undo.callback(environment.close)
         undo.callback(environment.close)
         # First of all, so that no process sees its API go away, and complains.

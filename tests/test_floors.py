@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "lambda_sim"
 
 FLOORS = (
     ("version",),
-    ("model", "errors", "refusals", "sync", "streams"),
+    ("model", "errors", "refusals", "sync", "streams", "closing"),
     ("lifecycle", "telemetry"),
     ("wire", "process"),
     ("conductor", "router", "evidence", "simulator"),
     ("testing", "cli"),
 )
-GROUND = ("model", "errors", "refusals", "streams", "sync", "version")
+GROUND = ("closing", "model", "errors", "refusals", "streams", "sync", "version")
 ONE_FLAT = ("simulator", "conductor", "router", "evidence")
 """Rooms of one floor that may know each other."""
 

@@ -11,15 +11,17 @@ from typing import TypeVar
 
 import psutil
 
+from lambda_sim.errors import WaitTimeout
 from lambda_sim.process import tree
 from lambda_sim.process.mark import Birth, kill_bearers
 from lambda_sim.process.memory import TreeMemory, Usage
-from lambda_sim.sync import NEVER, Deadline, Monitor
+from lambda_sim.sync import Deadline, Monitor
 
 __all__ = ["ProcessGroup"]
 
 T = TypeVar("T")
 
+CLAIM_SECONDS = 0.1
 CLAIMS = "claims"
 END = "end"
 
@@ -283,10 +285,16 @@ class ProcessGroup:
     def _close_claims(self) -> None:
         with (monitor := self._monitor):
             self._is_reaped = True
-            # Never long: a claim is held for a signal or a look into /proc.
-            monitor.wait_until(
-                CLAIMS, lambda: None if self._claims else True, NEVER, what="signals under way"
-            )
+            # Never long: a claim is held for a signal or a look into /proc. Looked at again and
+            # again, as Ctrl-C may keep who lets go of one from saying so.
+            while self._claims:
+                with suppress(WaitTimeout):
+                    monitor.wait_until(
+                        CLAIMS,
+                        lambda: None if self._claims else True,
+                        Deadline.after(CLAIM_SECONDS),
+                        what="signals under way",
+                    )
 
     def _claiming(self, work: Callable[[bool], T]) -> T:
         """Work that is told whether the id is the child's, which then stays so meanwhile."""

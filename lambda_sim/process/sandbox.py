@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from typing import Self
 
 import attrs
 import psutil
 
+from lambda_sim.closing import each
 from lambda_sim.errors import ShuttingDown, SpawnFailed, WaitTimeout
 from lambda_sim.model.identifiers import new_id
 from lambda_sim.model.process import ProcessConfig, ProcessRole
@@ -100,7 +102,7 @@ class Staff:
     def dismiss(self) -> None:
         """The guard last. Twice is fine: the second time does what Ctrl-C left undone."""
         staff = (self.lookout, self.output, self.guard)
-        _each(*(one.close for one in staff if one is not None))
+        each(*(one.close for one in staff if one is not None))
 
     def raise_failure(self) -> None:
         """Show what went wrong behind everybody's back."""
@@ -336,7 +338,7 @@ class LocalSandbox:
         if self._is_closed:
             return
         try:
-            _each(
+            each(
                 self._await_spawns,
                 self._fill,
                 self._freezer.close,
@@ -465,15 +467,6 @@ class LocalSandbox:
             self._is_full = True
 
 
-def _each(*steps: Callable[[], object]) -> None:
-    """Take all steps, whatever one raises; not an ExitStack, of which Ctrl-C may lose some."""
-    if steps:
-        try:
-            steps[0]()
-        finally:
-            _each(*steps[1:])
-
-
 def _shutting_down() -> ShuttingDown:
     return ShuttingDown("the sandbox is closed: no process can be started")
 
@@ -487,10 +480,8 @@ def _group(
             undo.callback(file.close)
     staff.watch(popen.pid)
     group = ProcessGroup(popen, mark)
-    undo.callback(group.announce)
-    undo.callback(group.reap)
-    undo.callback(staff.forget, popen.pid)
-    undo.callback(group.kill)
+    # At one go: who is not killed would be waited for in vain.
+    undo.callback(each, group.kill, partial(staff.forget, popen.pid), group.reap, group.announce)
     return group
 
 

@@ -9,10 +9,12 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from lambda_sim.closing import each
 from lambda_sim.errors import StartError, WaitTimeout
 from lambda_sim.sync import Deadline, Monitor, Worker
 from lambda_sim.wire.answers import DateLine
@@ -33,7 +35,6 @@ FINISH_SECONDS = 0.25
 BREATH = 0.1
 """Seconds without accepting when the machine has no more sockets or threads to give."""
 CLOSING = "the server is closing"
-CLOSED = "the server closed"
 
 
 class WireServer:
@@ -83,11 +84,14 @@ class WireServer:
         # Guarded by _monitor, all of it:
         self._is_started = False
         self._is_closing = False
-        self._is_closed = False
         self._are_taken = False  # the connections' sockets, by close(); else each thread's own
         self._open: dict[int, tuple[Connection, Worker]] = {}  # by file descriptor
         self._last_to_leave: Worker | None = None
+        self._acceptor = Worker(self._name, self._run)
         self._undo = ExitStack()
+        self._closers = Monitor()
+        # Guarded by _closers, held for the whole of it:
+        self._is_closed = False
 
     def start(self) -> Self:
         """Listen, then accept.
@@ -98,20 +102,25 @@ class WireServer:
             if self._is_started or self._is_closing:
                 raise StartError(f"the server {self._name} was started or closed before")
             self._is_started = True
-        with ExitStack() as undo:
-            try:
-                self._listener = undo.enter_context(_listen(self._host, self._port, self._backlog))
-                self._watch = open_watch(self._listener)
-                undo.callback(self._watch.close)
-                host, port = self._listener.getsockname()[:2]
-                self._environ = _environ(host, port)
-                self._is_private = is_loopback(host)
-                self._acceptor = Worker(self._name, self._run).start()
-            except (OSError, ValueError, RuntimeError) as error:
-                raise self._start_error(error) from error
-            self._address = (host, port)
-            self._undo = undo.pop_all()
+        try:
+            self._listen()
+        except (OSError, ValueError, RuntimeError) as error:
+            self._undo.close()
+            raise self._start_error(error) from error
+        except BaseException:
+            self.close()
+            raise
         return self
+
+    def _listen(self) -> None:
+        self._listener = self._undo.enter_context(_listen(self._host, self._port, self._backlog))
+        self._watch = open_watch(self._listener)
+        self._undo.callback(self._watch.close)
+        host, port = self._listener.getsockname()[:2]
+        self._environ = _environ(host, port)
+        self._is_private = is_loopback(host)
+        self._acceptor.start()
+        self._address = (host, port)
 
     def close(self) -> None:
         """Hang up on everyone and join all threads: milliseconds, at most a few seconds.
@@ -120,19 +129,15 @@ class WireServer:
         should have been released before.
         """
         with (monitor := self._monitor):
-            is_first = not self._is_closing
             self._is_closing = True
             monitor.changed(CLOSING)
-        if is_first:
-            self._shut()
-        elif self._address is not None and not self._is_own_thread():
-            with (monitor := self._monitor), suppress(WaitTimeout):
-                monitor.wait_until(
-                    CLOSED,
-                    lambda: self._is_closed or None,
-                    Deadline.after(2 * CLOSE_SECONDS),
-                    what=CLOSED,
-                )
+        if not self._closers.acquire(timeout=0 if self._is_own_thread() else 2 * CLOSE_SECONDS):
+            return  # somebody else closes, and waits for our thread if it is one of these
+        try:
+            if not self._is_closed:
+                self._shut()
+        finally:
+            self._closers.release()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -167,22 +172,20 @@ class WireServer:
         return StartError(errno.EINVAL, f"{where}: {error}")
 
     def _shut(self) -> None:
-        """All steps to the end, each also if Ctrl-C cuts another short."""
+        """All steps to the end, each also if Ctrl-C cuts another short; then the next close takes
+        all of them again."""
         deadline = Deadline.after(CLOSE_SECONDS)
-        with ExitStack() as undo:
-            undo.callback(self._closed)
-            if self._address is not None:
-                undo.callback(self._undo.close)
-                undo.callback(self._end_connections, deadline)
-                undo.callback(self._end_acceptor, deadline)
-
-    def _closed(self) -> None:
-        with (monitor := self._monitor):
-            self._is_closed = True
-            monitor.changed(CLOSED)
+        each(
+            partial(self._end_acceptor, deadline),
+            partial(self._end_connections, deadline),
+            partial(self._end_acceptor, deadline),  # if that was cut short
+            self._undo.close,
+        )
+        self._is_closed = True
 
     def _end_acceptor(self, deadline: Deadline) -> None:
-        self._watch.wake()
+        if self._acceptor.is_alive:
+            self._watch.wake()
         self._acceptor.join(deadline.remaining())
         if self._acceptor.failure is not None:
             _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)

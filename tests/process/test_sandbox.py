@@ -289,7 +289,7 @@ class InterruptedCloseTest(SandboxTestCase):
     def test_the_next_close_goes_on_wherever_it_was(self) -> None:
         child = self.spawn(SLEEP)
         with (
-            mock.patch.object(sandbox, "_each", side_effect=KeyboardInterrupt),
+            mock.patch.object(sandbox, "each", side_effect=KeyboardInterrupt),
             self.assertRaises(KeyboardInterrupt),
         ):
             self.sandbox.close()

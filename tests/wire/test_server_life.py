@@ -95,15 +95,18 @@ class StartTest(ServerTestCase):
     def test_a_failed_start_leaves_nothing_behind(self) -> None:
         port = self.serve(hello).port
         files, threads = count_of_files(), names_of_threads()
-        for patched in (None, "Worker", "open_watch"):
-            server = WireServer(hello, name="failing", port=0 if patched else port)
-            failing = mock.patch.object(
-                server_module, patched or "HangUp", side_effect=OSError(errno.EMFILE, "")
-            )
-            with failing, self.assertRaises(StartError):
-                server.start()
-            server.close()
-            self.assertEqual((count_of_files(), names_of_threads()), (files, threads))
+        errors = (OSError(errno.EMFILE, ""), RuntimeError("no more threads"), KeyboardInterrupt())
+        for patched in ("HangUp", "Worker.start", "open_watch"):
+            for error in errors[: 1 if patched == "HangUp" else None]:
+                server = WireServer(hello, name="failing", port=port * (patched == "HangUp"))
+                with (
+                    self.subTest(patched, error=error),
+                    mock.patch(f"{server_module.__name__}.{patched}", side_effect=error),
+                    self.assertRaises((StartError, KeyboardInterrupt)),
+                ):
+                    server.start()
+                server.close()
+                self.assertEqual((count_of_files(), names_of_threads()), (files, threads))
 
     def test_it_starts_only_once(self) -> None:
         server = self.serve(hello)
