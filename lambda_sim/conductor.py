@@ -117,13 +117,18 @@ class Conductor:
         :raises ProcessError: it can't run.
         :raises ShuttingDown: the environment ends.
         """
-        generation = self._environment.wait_until(
-            Topic.PHASE,
-            lambda machine: machine.process_started(config.role, config.name),
-            NEVER,
-            "the reset under way",
-        )
-        return self._spawn(config, generation)
+        launch = object()
+        try:
+            generation = self._environment.wait_until(
+                Topic.PHASE,
+                lambda machine: machine.process_started(config.role, config.name, launch),
+                NEVER,
+                "the reset under way",
+            )
+            return self._spawn(config, generation)
+        finally:
+            with self._environment as machine:
+                machine.launch_ended(launch)
 
     def _spawn(self, config: ProcessConfig, generation: int) -> Child:
         try:
@@ -139,9 +144,6 @@ class Conductor:
             with self._environment as machine:
                 machine.process_not_started(config.role, config.name)
             raise
-        finally:
-            with self._environment as machine:
-                machine.launch_ended()
 
     def _run(self) -> None:
         try:

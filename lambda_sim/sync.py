@@ -103,8 +103,9 @@ class Monitor(RLock):  # type: ignore[misc]  # final by its stub only
     ``with monitor:`` holds the lock. A topic costs nothing until someone waits for it, so
     there may be as many topics as there are questions.
 
-    It is never taken twice. It is of this kind as that one knows whose it is, and takes and lets go
-    of itself in C: Ctrl-C, which may come at any step of Python's, comes before or after.
+    It is taken twice only by a signal's handler that comes into its own thread. It is of this kind
+    as that one knows whose it is, and takes and lets go of itself in C: Ctrl-C, which may come at
+    any step of Python's, comes before or after.
     """
 
     is_ours: ClassVar[Callable[[Monitor], bool]] = RLock._is_owned  # type: ignore[attr-defined]
@@ -158,6 +159,7 @@ class Monitor(RLock):  # type: ignore[misc]  # final by its stub only
     def close(self) -> None:
         """End every wait with ShuttingDown, now and from now on. The lock is held."""
         self._closed = True
+        self._spare = None
         self._version += 1
         for waiters in self._waiters.values():
             waiters.condition.notify_all()
@@ -210,7 +212,8 @@ class Monitor(RLock):  # type: ignore[misc]  # final by its stub only
         finally:
             waiters.count -= 1
             if not waiters.count:
-                self._spare = waiters
+                # It refers to us: one that is closed is gone when nobody refers to it any more.
+                self._spare = None if self._closed else waiters
                 del self._waiters[topic]
 
 

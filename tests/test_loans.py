@@ -24,6 +24,7 @@ from lambda_sim import (
 )
 from lambda_sim.conductor import Conductor
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.wire import connection
 from lambda_sim.wire.bell import CAN_RING
 from tests.raw import HungUp, RawAnswer, RawRuntime, response_path
@@ -431,12 +432,16 @@ class LoanTest(SimulatorTest):
             ids.append(self.runtime.event().id)
             answer(self.runtime, ids[0])
 
-        for name, answer in (("respond", RawRuntime.respond), ("fail", RawRuntime.fail)):
+        for owner, name, answer in (
+            (ExecutionEnvironment, "respond", RawRuntime.respond),
+            (ExecutionEnvironment, "fail", RawRuntime.fail),
+            (Machine, "_answer", RawRuntime.respond),  # with what was said put down already
+        ):
             with self.subTest(name):
                 ids: list[str] = []
                 cut_off = self.soon(serve, ids, answer)
                 with (
-                    mock.patch.object(ExecutionEnvironment, name, side_effect=Rung),
+                    mock.patch.object(owner, name, side_effect=Rung),
                     self.assertRaises(Rung),
                 ):
                     simulator.invoke({})
@@ -445,6 +450,8 @@ class LoanTest(SimulatorTest):
                 self.runtime = self.runtime_of(simulator)
                 self.assertEqual(answer(self.runtime, ids[0]).status, 202)
                 self.park(simulator)
+                response = simulator.invocation_states[-1].response
+                self.assertIn(response and response.body, (None, b"{}"))
 
     @unittest.skipIf(sys.platform == "win32", "signals")
     def test_a_signal_s_exception_reaches_the_caller_and_the_invocation_goes_on(self) -> None:

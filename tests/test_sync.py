@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import unittest
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -72,6 +74,17 @@ class MonitorTest(unittest.TestCase):
             with self.assertRaises(WaitTimeout):
                 self.take(f"topic {number}", Deadline.after(0.0001))
         self.assertEqual(self.monitor._waiters, {})
+
+    def test_once_closed_it_goes_when_nobody_refers_to_it(self) -> None:
+        monitor = Monitor()
+        with monitor:
+            monitor.wait_for_change(monitor.version, Deadline.after(0.0001))
+            monitor.close()
+        seen = weakref.ref(monitor)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        del monitor
+        self.assertIsNone(seen())
 
     def test_what_the_question_raises_ends_the_wait(self) -> None:
         with (monitor := self.monitor), self.assertRaises(ZeroDivisionError):

@@ -689,6 +689,6 @@ class ExecutionEnvironment:
 
 
 def _needs_own_thread(poller: Poller, loan: Loan) -> bool:
-    """Whether who attends to a connection was lent another, or this Next is one to be waited for on
-    its own thread: it goes on with the connection when the loan is over, and so must be alone."""
+    """An attendant may ask only on the connection that he was lent, and only such a Next as could
+    be lent again: any other, the connection's own thread has to ask."""
     return poller.is_attended and (loan.lent is not poller or not poller.may_be_lent)

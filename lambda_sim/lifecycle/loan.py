@@ -30,10 +30,9 @@ class Loan:
         """The poll that waits can be lent; None if it can't."""
         self._offered = poll
 
-    def take(self, polls: set[Poll]) -> Poll | None:
-        """Borrow the poll that waits, which does so no more then; None if it can't be lent, or is
-        not the only one, or another is not given back yet, or it came back so late the last time
-        that others had better do without."""
+    def lendable(self, polls: set[Poll]) -> Poll | None:
+        """The poll that waits; None if it can't be lent, or is not the only one, or another is not
+        given back yet, or it came back so late the last time that others had better do without."""
         if self.lent is not None or len(polls) != 1 or self._offered not in polls:
             return None
         if self._offered in self._returned:
@@ -41,10 +40,13 @@ class Loan:
         if self._to_pass:
             self._to_pass -= 1
             return None
+        return self._offered
+
+    def lend(self, polls: set[Poll]) -> None:
+        """Lend it: it waits no more then. Its number is the next."""
         self.lent = self._offered
         self.number += 1
         polls.clear()
-        return self.lent
 
     def is_out(self, number: int) -> bool:
         """Whether the loan of this number lasts."""

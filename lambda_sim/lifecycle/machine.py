@@ -118,8 +118,8 @@ class Machine:
         self._declared = tuple(extensions)
         self._external = {*extensions, *config.external_extensions}
         self._live: list[tuple[ProcessRole, str]] = []
-        self.launches = 0
-        """How many processes are being started just now, and are not there yet."""
+        self.launches: set[object] = set()
+        """What somebody is starting just now, and is not there yet."""
         self._has_served = False
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
@@ -481,11 +481,13 @@ class Machine:
         """The polls that wait for an invocation, for its caller to attend to; nothing when others
         are concerned, too."""
         is_for_one = self.is_serial and record.stage is Stage.RUNNING and not record.is_delivered
-        poll = self.runtime.loan.take(self.runtime.polls) if is_for_one else None
+        loan, polls = self.runtime.loan, self.runtime.polls
+        poll = loan.lendable(polls) if is_for_one else None
         if poll is None:
             return
-        borrowed = Borrowed(record, poll, self.runtime.loan, self.runtime.loan.number)
-        held.append(borrowed)
+        borrowed = Borrowed(record, poll, loan, loan.number + 1)
+        held.append(borrowed)  # before it is out: Ctrl-C may come at any step
+        loan.lend(polls)
         record.holder = poll
         self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
         if record.had_extensions:
@@ -539,6 +541,8 @@ class Machine:
         record = self.ledger.open.get(RequestId(request_id))
         if record is not None and record.stage in (Stage.RESPONDING, Stage.REPORTING):
             record.stage = Stage.RUNNING
+            record.chunks.clear()
+            record.produced_bytes = 0
 
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came.
@@ -783,10 +787,13 @@ class Machine:
             and not self._is_ending
         )
 
-    def process_started(self, role: ProcessRole, name: str) -> int | None:
+    def process_started(
+        self, role: ProcessRole, name: str, launch: object | None = None
+    ) -> int | None:
         """A process of the environment's own is about to start; the generation it belongs to,
         or None while one is just being ended.
 
+        :param launch: what stands for it until it is there, if resets have to wait for that.
         :raises ShuttingDown: the environment ends.
         """
         if self._is_ending:
@@ -794,14 +801,15 @@ class Machine:
         if self.life is Life.RESETTING:
             return None
         self._live.append((role, name))
-        self.launches += 1
+        if launch is not None:
+            self.launches.add(launch)
         if role is ProcessRole.EXTENSION:
             self._external.add(name)
         return self.generation
 
-    def launch_ended(self) -> None:
+    def launch_ended(self, launch: object) -> None:
         """A process that was about to start is there, or will not come."""
-        self.launches -= 1
+        self.launches.discard(launch)
         self.outbox.changed(Topic.LAUNCHES)
 
     def process_not_started(self, role: ProcessRole, name: str) -> None:

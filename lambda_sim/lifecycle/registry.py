@@ -195,10 +195,12 @@ class Registry:
         """The polls that wait for an invocation's INVOKE and can be lent, to who is to send it."""
         for extension in self:
             if extension.queue and extension.queue[0].record is record:
-                poll = extension.loan.take(extension.polls)
+                loan, notice = extension.loan, extension.queue[0]
+                poll = loan.lendable(extension.polls)
                 if poll is not None:
-                    notice = extension.take(poll)
-                    errands.append(Errand(extension, notice, poll, extension.loan.number))
+                    errands.append(Errand(extension, notice, poll, loan.number + 1))
+                    loan.lend(extension.polls)
+                    extension.take(poll)
                     self._outbox.changes.discard(extension.id)  # nobody else waits there
 
     def take_back(self, errand: Errand) -> None:
@@ -211,7 +213,8 @@ class Registry:
         elif errand.is_out and extension.loan.park(errand.poll):
             extension.polls.add(errand.poll)
             self._outbox.changed(Topic.PARKED, extension.id)
-            self.give_back(extension.id, errand.notice)
+            if not any(notice is errand.notice for notice in extension.queue):
+                self.give_back(extension.id, errand.notice)
 
     def give_back(self, identifier: str, notice: Notice) -> None:
         """An event did not reach the extension: the next poll gets it, unless it is too late."""

@@ -39,7 +39,9 @@ class ProcessGroup:
 
     The id of a group can't be given to another while it has a member, and a leader that ended
     stays one until it is reaped. So a signaller claims the id, and the reaper waits for claims:
-    a signal never goes to a stranger, and no lock is held while it is sent. Any thread may call.
+    a signal never goes to a stranger, and our lock is not held while it is sent.
+
+    Any thread may call.
 
     :param mark: what its environment, and that of its tree, is marked with.
     """

@@ -328,9 +328,10 @@ class LocalSandbox:
                     self._closers.release()
             return
         with self._closers:
+            if self._is_closed:
+                for member in self._members:  # a callback may have closed it, and is to end
+                    member.watcher.join(DEATH_TIME)
             self._end(grace)
-            for member in self._members:  # it may have been a callback that closed, and is to end
-                member.watcher.join(DEATH_TIME)
 
     def _end(self, grace: float) -> None:
         """All steps to the end, each also if Ctrl-C cuts another short; then the next close takes
@@ -342,8 +343,7 @@ class LocalSandbox:
                 self._await_spawns,
                 self._fill,
                 self._freezer.close,
-                lambda: self.stop(self.live(), grace),
-                lambda: self.stop(self.live(), 0.0),  # if that was cut short
+                partial(self._stop_all, grace),
                 self._join_watchers,
                 self._kill_unknown,
                 self._dismiss,
@@ -351,6 +351,13 @@ class LocalSandbox:
             self._is_closed = True
         except Exception:  # what callbacks raised
             self._is_closed = True
+            raise
+
+    def _stop_all(self, grace: float) -> None:
+        try:
+            self.stop(self.live(), grace)
+        except BaseException:  # it was cut short
+            self.stop(self.live(), 0.0)
             raise
 
     # A spawn

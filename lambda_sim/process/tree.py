@@ -111,6 +111,8 @@ def asked_until(is_so: Callable[[], bool], seconds: float) -> bool:
         with monitor:
             monitor.wait_for_change(monitor.version, Deadline.after(pause))
         pause = min(2 * pause, LONGEST_PAUSE)
+    with monitor:
+        monitor.close()
     return answer
 
 

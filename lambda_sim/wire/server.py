@@ -187,8 +187,6 @@ class WireServer:
         if self._acceptor.is_alive:
             self._watch.wake()
         self._acceptor.join(deadline.remaining())
-        if self._acceptor.failure is not None:
-            _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)
 
     def _end_connections(self, deadline: Deadline) -> None:
         with self._monitor:
@@ -211,6 +209,8 @@ class WireServer:
         for worker in workers:
             if not worker.join(deadline.remaining()) and not worker.is_current:
                 _LOG.warning("the server %s closed, but a handler is still busy", self._name)
+        if self._acceptor.failure is not None:
+            _LOG.error("%s stopped accepting", self._name, exc_info=self._acceptor.failure)
 
     def _is_own_thread(self) -> bool:
         with self._monitor:

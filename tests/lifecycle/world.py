@@ -72,6 +72,8 @@ class Process:
     role: ProcessRole
     name: str
     generation: int
+    launch: object | None = None
+    """What stands for its start, by hand."""
 
 
 @attrs.define(eq=False)
@@ -173,8 +175,6 @@ class World:
         self.live: list[Process] = []
         self.by_hand: list[Process] = []
         """Processes that somebody is about to start, not the conductor."""
-        self.is_launching = False
-        """Whether the conductor is about to."""
         self.notices: list[Process] = []
         """Processes that were ended, and whose end nobody has told the machine of."""
         self.act: Iterator[None] | None = None
@@ -515,10 +515,11 @@ class World:
         if was_reset and peer.held is not None and peer.held.holder is not peer:
             peer.held = None  # what it never read is another's
 
-    def launch(self, role: ProcessRole, name: str) -> Process | None:
+    def launch(self, role: ProcessRole, name: str, *, by_hand: bool = True) -> Process | None:
         """Somebody is about to start a process; None while others are being ended."""
-        generation = self.call(self.machine.process_started, role, name)
-        return None if generation is None else Process(role, name, generation)
+        launch = object() if by_hand else None
+        generation = self.call(self.machine.process_started, role, name, launch)
+        return None if generation is None else Process(role, name, generation, launch)
 
     def launched(self, process: Process, *, fails: bool) -> None:
         """It is there, or will not come."""
@@ -526,7 +527,8 @@ class World:
             self.call(self.machine.process_not_started, process.role, process.name)
         else:
             self.live.append(process)
-        self.call(self.machine.launch_ended)
+        if process.launch is not None:
+            self.call(self.machine.launch_ended, process.launch)
 
     def ends(self, process: Process) -> None:
         """A process is no more; its connections close, and others will notice."""
@@ -605,12 +607,10 @@ class World:
     def _launch(self, role: ProcessRole, name: str, generation: int) -> Iterator[None]:
         if not self.machine.may_launch(generation):
             return
-        process = self.launch(role, name)
+        process = self.launch(role, name, by_hand=False)
         assert process is not None
         assert process.generation == generation
-        self.is_launching = True
         yield
-        self.is_launching = False
         self.launched(process, fails=self.launch_fails)
         if self.launch_fails:
             yield
@@ -692,7 +692,7 @@ class World:
 
     def _check_launches(self) -> None:
         machine = self.machine
-        assert machine.launches == len(self.by_hand) + self.is_launching
+        assert machine.launches == {one.launch for one in self.by_hand}
         for process in [*self.live, *self.by_hand]:
             assert process.generation == machine.generation, f"{process} outlived its generation"
 

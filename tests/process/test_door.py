@@ -11,7 +11,7 @@ import unittest
 from collections import defaultdict
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
+from unittest import mock
 
 from lambda_sim.errors import BinaryNotFound
 from lambda_sim.model.process import ProcessConfig, ProcessRole
@@ -96,11 +96,12 @@ class DoorTest(SandboxTestCase):
         self.assertEqual("".join(lines), printed.getvalue())
 
     def test_the_path_is_a_socket_and_no_file_is_anywhere(self) -> None:
-        before = set(Path(tempfile.gettempdir()).glob("lambda-sim-*"))
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.enterContext(mock.patch("tempfile.tempdir", folder))
         self.workers(["/bin/sh", "-c", f"echo ${LOG_FD_PROVIDER}; exec sleep 600"])
         (line,) = self.wait_for_lines(1)
         self.assertTrue(stat.S_ISSOCK(os.stat(line.strip()).st_mode), line)
-        self.assertEqual(before, set(Path(tempfile.gettempdir()).glob("lambda-sim-*")))
+        self.assertEqual([], os.listdir(folder))
 
     def test_each_runtime_has_its_own_which_ends_with_it(self) -> None:
         show = ["/bin/sh", "-c", f"echo ${LOG_FD_PROVIDER}; exec sleep 600"]

@@ -147,13 +147,13 @@ class LogTest(SimulatorTest):
         runtime = RawRuntime(simulator)
         self.addCleanup(runtime.close)
         invoking = self.soon(simulator.invoke, {})
-        forged = {"errorType": "A\nEND RequestId: 1", "errorMessage": "m\nREPORT RequestId: 1"}
+        forged = {"errorType": "A\nEND RequestId: x", "errorMessage": "m\nREPORT RequestId: x"}
         runtime.fail(runtime.next().id, json.dumps(forged).encode())
         invoking.result(PATIENCE)
         extension.report("exit", "Extension.A\x85END", json.dumps(forged).encode())
         lines = [record.message for record in simulator.logs if record.source == "platform"]
         self.assertEqual([line for line in lines if "\n" in line], [])
-        self.assertEqual([line for line in lines if line.startswith("END RequestId: 1")], [])
+        self.assertEqual([line for line in lines if line.startswith("END RequestId: x")], [])
 
 
 class TelemetryTest(SimulatorTest):
