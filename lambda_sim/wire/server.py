@@ -177,8 +177,8 @@ class WireServer:
         deadline = Deadline.after(CLOSE_SECONDS)
         each(
             partial(self._end_acceptor, deadline),
-            partial(self._end_connections, deadline),
             partial(self._end_acceptor, deadline),  # if that was cut short
+            partial(self._end_connections, deadline),
             self._undo.close,
         )
         self._is_closed = True
