@@ -119,12 +119,18 @@ class Audience:
 
     def _told(self, simulator: Simulator) -> Iterator[list[str]]:
         generation: list[str] = []
+        is_subscribed = is_early = False
         subscriptions = 0
         events: list[Any] = simulator.telemetry_events
         for event in events:
             if event.type == "platform.initStart":
-                generation = []  # in which nobody has subscribed yet
+                if not is_early:
+                    generation = []  # in which nobody has subscribed yet
+                is_subscribed, is_early = is_early, False
             elif event.type == "platform.telemetrySubscription":
+                if is_subscribed:  # the next generation, whose init no invocation has called for
+                    generation, is_early = [], True
+                is_subscribed = True
                 # A crew's extension goes from one destination to the next.
                 if subscriptions % len(self.destinations) == 0:
                     yield generation
