@@ -142,7 +142,7 @@ class Conductor:
             )
         except BaseException:
             with self._environment as machine:
-                machine.process_not_started(config.role, config.name)
+                machine.crew.left(config.role, config.name)
             raise
 
     def _run(self) -> None:
@@ -229,7 +229,7 @@ class Conductor:
         try:
             self._environment.wait_until(
                 Topic.LAUNCHES,
-                lambda machine: not machine.launches or None,
+                lambda machine: not machine.crew.launches or None,
                 Deadline.after(LAUNCH_SECONDS),
                 "processes that are being started",
             )

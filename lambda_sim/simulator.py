@@ -15,9 +15,10 @@ from lambda_sim.conductor import Conductor
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.handover import Borrowed
 from lambda_sim.lifecycle.history import written
 from lambda_sim.lifecycle.ledger import Record
-from lambda_sim.lifecycle.machine import Borrowed, Machine
+from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.model import variables
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
 from lambda_sim.model.extension import RegisteredExtension, ShutdownReason

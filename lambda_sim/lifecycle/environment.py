@@ -13,9 +13,10 @@ from lambda_sim.errors import InvocationNotFound, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.gauges import Gauges, NoGauges
+from lambda_sim.lifecycle.handover import Borrowed
 from lambda_sim.lifecycle.ledger import Record, Stage
 from lambda_sim.lifecycle.loan import Loan
-from lambda_sim.lifecycle.machine import Borrowed, Machine
+from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.lifecycle.poller import AnsweredElsewhere, NeedsOwnThread, Poller, PollerGone
 from lambda_sim.lifecycle.registry import Errand, Extension, ExtensionStage, Notice
 from lambda_sim.model.config import SimulatorConfig
@@ -150,7 +151,7 @@ class ExecutionEnvironment:
         if poller.is_gone:
             machine.runtime.leave(poller)
             raise PollerGone
-        record = machine.take_invocation(poller, again=again)
+        record = machine.handover.take(poller, again=again)
         if record is not None:
             machine.runtime.leave(poller)
             return record, False
@@ -167,7 +168,7 @@ class ExecutionEnvironment:
                 return None
             if poller.is_gone:
                 raise PollerGone
-            return machine.take_invocation(poller, again=again)
+            return machine.handover.take(poller, again=again)
 
         try:
             return self._wait_locked(Topic.RUNTIME_NEXT, find, NEVER, "an invocation")
@@ -252,7 +253,7 @@ class ExecutionEnvironment:
     def give_back(self, record: Record, poller: Poller) -> None:
         """The invocation did not reach the runtime."""
         with self as machine:
-            machine.give_back(record, poller)
+            machine.handover.give_back(record, poller)
 
     def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
         """The runtime starts to upload a response or an error.
@@ -260,18 +261,18 @@ class ExecutionEnvironment:
         :raises WireError: there is nothing to answer, or this is not the time for it.
         """
         with self as machine:
-            return machine.begin_answer(request_id, attempt_id, stage)
+            return machine.uploads.begin(request_id, attempt_id, stage)
 
     def answer_broken_off(self, request_id: str) -> None:
         """Who read a response or an error was interrupted by what is not the runtime's fault."""
         with self as machine:
-            machine.answer_broken_off(request_id)
+            machine.uploads.broken_off(request_id)
 
     def add_chunk(self, record: Record, chunk: bytes) -> None:
         """A piece of a streamed response came."""
         with self as machine:
             self._refuse_closed_locked()
-            machine.add_chunk(record, chunk)
+            machine.uploads.add_chunk(record, chunk)
 
     def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
         """Record the runtime's response, or that its last chunk came; the first answer wins.
@@ -428,7 +429,7 @@ class ExecutionEnvironment:
         with self as machine:
             self._refuse_closed_locked()
             record = machine.enqueue(invocation)
-            machine.lend(record, held)
+            machine.handover.lend(record, machine.registry, held)
             for borrowed in held:
                 self._monitor.add_bell(record.request_id, cast(Poller, borrowed.poll).ring)
             return record
@@ -439,7 +440,7 @@ class ExecutionEnvironment:
         """
         with self as machine:
             self._monitor.remove_bell(borrowed.record.request_id, cast(Poller, borrowed.poll).ring)
-            machine.take_back(borrowed)
+            machine.handover.take_back(borrowed)
 
     def take_back_event(self, errand: Errand, *, is_late: bool = False) -> None:
         """The same of an extension's poll.

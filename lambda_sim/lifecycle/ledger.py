@@ -230,9 +230,16 @@ class Ledger:
         """Whether an answer comes after its invocation timed out; said once of each."""
         return self._late.pop(request_id, False)
 
-    def names_late(self, line: str) -> bool:
-        """Whether a line names an invocation that timed out, and whose runtime lives on."""
-        return any(request_id in line for request_id in self._late)
+    def writer_of(self, line: str) -> Record | None:
+        """Whose a line is that a process printed: the one invocation's that is at work, or that
+        one's of several which it names, as the lines of loggers do. One that names an invocation
+        which timed out, and whose runtime lives on, is nobody's."""
+        if any(request_id in line for request_id in self._late):
+            return None
+        at_work = [one for one in self.open.values() if one.runtime_done is None]
+        if len(at_work) == 1:
+            return at_work[0]
+        return next((one for one in at_work if one.request_id in line), None)
 
     def open_next(self) -> Record:
         """The oldest pending record, now open."""

@@ -17,30 +17,25 @@ from lambda_sim import refusals
 from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.lifecycle import effects, failures
 from lambda_sim.lifecycle.chronicle import Chronicle
+from lambda_sim.lifecycle.crew import Crew
 from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.frost import Frost
+from lambda_sim.lifecycle.handover import Handover
 from lambda_sim.lifecycle.init import FIRST, SUPPRESSED, Init
 from lambda_sim.lifecycle.ledger import Ledger, Record, Stage
-from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.outbox import Outbox
-from lambda_sim.lifecycle.poller import Poll, PollerGone
-from lambda_sim.lifecycle.readiness import Readiness
-from lambda_sim.lifecycle.registry import Errand, Extension, ExtensionStage, Notice, Registry
+from lambda_sim.lifecycle.poller import Poll
+from lambda_sim.lifecycle.registry import Extension, ExtensionStage, Registry
 from lambda_sim.lifecycle.runtime import Runtime, RuntimeStage
 from lambda_sim.lifecycle.snapshot import Snapshot
 from lambda_sim.lifecycle.timers import Timers
+from lambda_sim.lifecycle.uploads import Uploads
 from lambda_sim.model.config import SimulatorConfig, SimulatorPhase
-from lambda_sim.model.extension import (
-    EventType,
-    InvokeEvent,
-    ShutdownEvent,
-    ShutdownReason,
-)
-from lambda_sim.model.identifiers import RequestId
+from lambda_sim.model.extension import ShutdownEvent, ShutdownReason
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessRole
-from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES, MAX_STREAMED_BYTES, RESTORE_TIMEOUT
+from lambda_sim.model.protocol import RESTORE_TIMEOUT
 from lambda_sim.model.telemetry import Status, SubscriptionApi, TelemetrySubscription
 from lambda_sim.sync import Clock
 
@@ -56,25 +51,6 @@ class Life(Enum):
     RESTORING = "restoring"
     RUNNING = "running"
     RESETTING = "resetting"
-
-
-@attrs.define(eq=False)
-class Borrowed:
-    """What the caller of an invocation attends to: the runtime's poll, and extensions'."""
-
-    record: Record
-    poll: Poll
-    loan: Loan
-    number: int
-    """Of the loan."""
-    errands: list[Errand] = attrs.field(factory=list)
-    is_sent: bool = False
-    """Whether the invocation was sent, or perhaps a part of it."""
-
-    @property
-    def is_out(self) -> bool:
-        """Whether the loan lasts."""
-        return self.loan.is_out(self.number)
 
 
 INIT = "init"
@@ -105,21 +81,22 @@ class Machine:
         self.registry = Registry(config.rules, self.outbox)
         self.chronicle = Chronicle(config, clock, self.outbox)
         self.frost = Frost(self.outbox)
+        self.crew = Crew({*extensions, *config.external_extensions})
         self.init_error: str | None = None
         self.is_ended = False
         self.is_serial = config.rules.max_concurrency == 1 and not config.is_managed
         """Whether a runtime that asks for Next is done with all it had."""
         self.answer_ends_runtime_part = config.rules.runtime_done_at_response or not self.is_serial
         """Whether it is done with an invocation as soon as it has answered it."""
+        self.handover = Handover(self.ledger, self.runtime, self.outbox, is_serial=self.is_serial)
+        self.uploads = Uploads(
+            self.ledger, self.runtime, clock, self.outbox, is_managed=config.is_managed
+        )
 
         self._clock = clock
         self._function_arn = config.function_arn
         self._farewell: ShutdownReason | None = None
         self._declared = tuple(extensions)
-        self._external = {*extensions, *config.external_extensions}
-        self._live: list[tuple[ProcessRole, str]] = []
-        self.launches: set[object] = set()
-        """What somebody is starting just now, and is not there yet."""
         self._has_served = False
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
@@ -360,7 +337,7 @@ class Machine:
 
     def expect_external(self, name: str) -> None:
         """An extension of this name counts as external, whoever carries it."""
-        self._external.add(name)
+        self.crew.external.add(name)
 
     def register(self, name: str, events: Iterable[str]) -> Extension:
         """An extension joins.
@@ -371,7 +348,7 @@ class Machine:
         if not (starting or self.life is Life.COLD) or self._is_ending:
             raise refusals.RegistrationClosed
         at = datetime.fromtimestamp(self._clock.time(), UTC)
-        extension = self.registry.register(name, events, self._external, at)
+        extension = self.registry.register(name, events, self.crew.external, at)
         self.outbox.changed(Topic.EXTENSIONS)
         if self.life is Life.STARTING:
             self.init.extension_registered(self.registry)
@@ -464,112 +441,12 @@ class Machine:
         self._dispatch()
         return False
 
-    def take_invocation(self, poll: Poll, *, again: bool) -> Record | None:
-        """What a poll is handed, if there is something.
-
-        :raises PollerGone: the runtime that polls was ended.
-        """
-        if poll not in self.runtime.polls:
-            raise PollerGone
-        for record in self.ledger.open.values():
-            if record.stage is Stage.RUNNING and (again or not record.is_delivered):
-                record.holder = poll
-                return record
-        return None
-
-    def lend(self, record: Record, held: list[Borrowed]) -> None:
-        """The polls that wait for an invocation, for its caller to attend to; nothing when others
-        are concerned, too."""
-        is_for_one = self.is_serial and record.stage is Stage.RUNNING and not record.is_delivered
-        loan, polls = self.runtime.loan, self.runtime.polls
-        poll = loan.lendable(polls) if is_for_one else None
-        if poll is None:
-            return
-        borrowed = Borrowed(record, poll, loan, loan.number + 1)
-        held.append(borrowed)  # before it is out: Ctrl-C may come at any step
-        loan.lend(polls)
-        record.holder = poll
-        self.outbox.changes.discard(Topic.RUNTIME_NEXT)  # nobody else waits there
-        if record.had_extensions:
-            self.registry.lend(record, borrowed.errands)
-
-    def take_back(self, borrowed: Borrowed) -> None:
-        """Whoever borrowed a runtime's poll is done with it. If he did not come to send anything,
-        it waits as it did before."""
-        if borrowed.is_sent:
-            self.runtime.take_back(borrowed.number)
-        elif borrowed.is_out and borrowed.loan.park(borrowed.poll):
-            self.runtime.park(borrowed.poll)
-            self.outbox.changed(Topic.RUNTIME_NEXT)
-            self.give_back(borrowed.record, borrowed.poll)
-
-    def give_back(self, record: Record, poll: Poll) -> None:
-        """The invocation did not reach who was behind the poll: the next one gets it, unless
-        another did already."""
-        if record.holder is poll:
-            record.holder = None
-            self.outbox.changed(Topic.RUNTIME_NEXT)
-
-    def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> Record:
-        """The runtime starts to upload a response or an error. The id is looked at first.
-
-        :raises InvalidRequestId: it is not that of an invocation in progress.
-        :raises InvalidStateTransition: it is, and this is not the time for it.
-        :raises InvokeTimeout: the answer is to an earlier attempt.
-        """
-        record = self.ledger.open.get(RequestId(request_id))
-        if record is None or record.runtime_done is not None:
-            pending = self.ledger.pending
-            if pending and pending[0].request_id == request_id and not self.ledger.open:
-                raise self.runtime.refuse(stage.value)
-            if self.ledger.is_late(request_id):
-                raise refusals.InvokeTimeout
-            raise refusals.InvalidRequestId
-        if not record.is_delivered or record.stage is not Stage.RUNNING:
-            if record.is_delivered and self.config.is_managed:
-                raise refusals.InvalidRequestId  # states are not asked for where there are many
-            state = record.stage if record.is_delivered else Stage.QUEUED
-            raise refusals.InvalidStateTransition(state.value, stage.value)
-        if attempt_id is not None and attempt_id != record.attempt_id:
-            raise refusals.InvokeTimeout
-        record.stage = stage
-        record.first_byte = self._clock.monotonic()
-        return record
-
-    def answer_broken_off(self, request_id: str) -> None:
-        """Who read the answer was interrupted before the end: it may be given again."""
-        record = self.ledger.open.get(RequestId(request_id))
-        if record is not None and record.stage in (Stage.RESPONDING, Stage.REPORTING):
-            record.stage = Stage.RUNNING
-            record.chunks.clear()
-            record.produced_bytes = 0
-
-    def add_chunk(self, record: Record, chunk: bytes) -> None:
-        """A piece of a streamed response came.
-
-        :raises InvalidRequestId: another answer came first.
-        :raises PayloadTooLarge: it is one too many.
-        """
-        self._refuse_late(record)
-        limit = MAX_STREAMED_BYTES if record.is_streamed else MAX_PAYLOAD_BYTES
-        if record.produced_bytes + len(chunk) > limit:
-            raise refusals.PayloadTooLarge(limit)
-        record.produced_bytes += len(chunk)
-        if not record.chunks:
-            record.first_byte = self._clock.monotonic()
-        record.chunks.append(chunk)
-        self.outbox.changed(record.stream_topic)
-
     def respond(self, record: Record, content_type: str, body: bytes | None) -> None:
         """Record the runtime's response; None when its last chunk came. The first answer wins.
 
         :raises InvalidRequestId: another came first.
         """
-        self._refuse_late(record)
-        if body is not None:
-            record.chunks.append(body)
-            record.produced_bytes = len(body)
-        record.content_type = content_type
+        self.uploads.end(record, content_type, body)
         self._answer(record, None)
 
     def fail(self, record: Record, failure: Failure) -> None:
@@ -577,13 +454,8 @@ class Machine:
 
         :raises InvalidRequestId: another answer came first.
         """
-        self._refuse_late(record)
+        self.uploads.refuse_late(record)
         self._answer(record, failure)
-
-    def _refuse_late(self, record: Record) -> None:
-        if record.is_complete:
-            is_late = self.ledger.is_late(record.request_id)
-            raise refusals.InvokeTimeout if is_late else refusals.InvalidRequestId
 
     # --- Invocations ----------------------------------------------------------------------------
 
@@ -655,23 +527,10 @@ class Machine:
         self.chronicle.start(record)
 
     def _send_invoke(self, record: Record) -> None:
-        subscribers = self.registry.subscribed(EventType.INVOKE)
-        if not subscribers:
-            return
         deadline_ms = record.deadline_ms
         if deadline_ms is None:
             deadline_ms = int((self._clock.time() + record.timeout) * 1000)
-        event = InvokeEvent(
-            request_id=record.request_id,
-            deadline_ms=deadline_ms,
-            invoked_function_arn=record.function_arn,
-            trace_id=record.invocation.trace_id,
-        )
-        record.had_extensions = True
-        record.readiness = Readiness(one.id for one in subscribers)
-        for extension in subscribers:
-            extension.queue.append(Notice(event, record))
-            self.outbox.changed(extension.id)
+        self.registry.send_invoke(record, deadline_ms)
 
     def _answer(self, record: Record, failure: Failure | None) -> None:
         record.answered = self._clock.monotonic()
@@ -800,22 +659,13 @@ class Machine:
             raise ShuttingDown("the simulator is shutting down and starts no process")
         if self.life is Life.RESETTING:
             return None
-        self._live.append((role, name))
-        if launch is not None:
-            self.launches.add(launch)
-        if role is ProcessRole.EXTENSION:
-            self._external.add(name)
+        self.crew.joined(role, name, launch)
         return self.generation
 
     def launch_ended(self, launch: object) -> None:
         """A process that was about to start is there, or will not come."""
-        self.launches.discard(launch)
+        self.crew.launches.discard(launch)
         self.outbox.changed(Topic.LAUNCHES)
-
-    def process_not_started(self, role: ProcessRole, name: str) -> None:
-        """It did not start after all."""
-        if (role, name) in self._live:
-            self._live.remove((role, name))
 
     def process_exited(
         self,
@@ -830,7 +680,7 @@ class Machine:
         """A process of the environment's own ended; outside an ending, that is a crash."""
         if generation < self.generation:
             return
-        self.process_not_started(role, name)
+        self.crew.left(role, name)
         extension = self.registry.named(name) if role is ProcessRole.EXTENSION else None
         if extension is not None:
             self.registry.leave(extension)
@@ -893,7 +743,7 @@ class Machine:
         self.outbox.changed(*(extension.id for extension in self.registry))
         self.outbox.changed(Topic.PHASE, Topic.EXTENSIONS, Topic.RUNTIME_NEXT)
         self.registry = Registry(self.rules, self.outbox)
-        self._live.clear()
+        self.crew.start_over()
         for record in self.ledger.pending:
             record.readiness.give_up()
         self._has_served = False
@@ -950,18 +800,14 @@ class Machine:
         current = self._current
         is_running = current is not None and current.stage is Stage.RUNNING
         if current is not None and is_running and left_unread and self.runtime.polls - {poll}:
-            self.give_back(current, poll)
-        alone = {name for role, name in self._live if role is ProcessRole.EXTENSION}
-        self.registry.hung_up(poll, with_process=alone)
+            self.handover.give_back(current, poll)
+        self.registry.hung_up(poll, with_process=self.crew.live_extensions)
 
     # --- What processes print -------------------------------------------------------------------
 
     def log(self, role: ProcessRole, name: str, message: str) -> None:
         """A process wrote a line; it is the invocation's if only one is at work."""
-        at_work = [one for one in self.ledger.open.values() if one.runtime_done is None]
-        record = at_work[0] if len(at_work) == 1 else _named_in(message, at_work)
-        if self.ledger.names_late(message):
-            record = None
+        record = self.ledger.writer_of(message)
         self.chronicle.log(role, name, record, message, tail_of=record or self._init_serves())
 
     # --- Readings -------------------------------------------------------------------------------
@@ -970,11 +816,7 @@ class Machine:
     def parked(self) -> int:
         """Callers waiting in a Next, or to be restored: not those for whom there is something
         already, though they may not have woken to take it."""
-        at_hand = sum(
-            1
-            for one in self.ledger.open.values()
-            if one.stage is Stage.RUNNING and not one.is_delivered
-        )
+        at_hand = self.handover.waiting
         if self.life is Life.RESTORING and self.runtime.restore_poll is not None:
             at_hand += 1
         return max(0, self.runtime.parked - at_hand) + self.registry.parked
@@ -1002,11 +844,6 @@ class Machine:
     def _runtime_state(self) -> str:
         current = self._current
         return self.runtime.stage.value if current is None else current.stage.value
-
-
-def _named_in(message: str, at_work: list[Record]) -> Record | None:
-    """Which of several invocations a line belongs to, if it names one, as those of loggers do."""
-    return next((one for one in at_work if one.request_id in message), None)
 
 
 def _status(failure: Failure | None) -> InvocationStatus:

@@ -18,9 +18,11 @@ from lambda_sim.lifecycle.ledger import Record
 from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.outbox import Outbox
 from lambda_sim.lifecycle.poller import Poll, PollerGone
+from lambda_sim.lifecycle.readiness import Readiness
 from lambda_sim.model import protocol
 from lambda_sim.model.extension import (
     EventType,
+    InvokeEvent,
     LifecycleEvent,
     RegisteredExtension,
     ShutdownEvent,
@@ -240,6 +242,23 @@ class Registry:
         if extension is not None:
             extension.polls.discard(poll)
             self._outbox.changed(Topic.PARKED, extension.id)
+
+    def send_invoke(self, record: Record, deadline_ms: int) -> None:
+        """Send INVOKE to whoever subscribed to it: the invocation waits for them, too."""
+        subscribers = self.subscribed(EventType.INVOKE)
+        if not subscribers:
+            return
+        event = InvokeEvent(
+            request_id=record.request_id,
+            deadline_ms=deadline_ms,
+            invoked_function_arn=record.function_arn,
+            trace_id=record.invocation.trace_id,
+        )
+        record.had_extensions = True
+        record.readiness = Readiness(one.id for one in subscribers)
+        for extension in subscribers:
+            extension.queue.append(Notice(event, record))
+            self._outbox.changed(extension.id)
 
     def announce(self, event: ShutdownEvent) -> None:
         """Send SHUTDOWN to whoever subscribed to it."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
-from typing import Self
 
 import attrs
 import psutil
@@ -22,14 +21,13 @@ from lambda_sim.process.door import CAN_OPEN, LOG_FD_PROVIDER, LogDoor
 from lambda_sim.process.frames import LOG_FD
 from lambda_sim.process.freezer import Freezer
 from lambda_sim.process.group import ProcessGroup
-from lambda_sim.process.guard import Guard
 from lambda_sim.process.launch import launch
 from lambda_sim.process.limit import MemoryLimit
-from lambda_sim.process.logs import CAN_HEAR, OnLine, Output
-from lambda_sim.process.lookout import Lookout
+from lambda_sim.process.logs import CAN_HEAR, OnLine
 from lambda_sim.process.mark import child_mark, kill_bearers, marked
+from lambda_sim.process.staff import Staff
 from lambda_sim.process.surroundings import child_environment
-from lambda_sim.sync import NEVER, Deadline, Monitor, Worker
+from lambda_sim.sync import Deadline, Monitor, Worker
 
 __all__ = ["LocalSandbox", "OnExit"]
 
@@ -44,6 +42,9 @@ DEATH_TIME = 5.0
 
 ORPHAN_TIME = 1.0
 
+SPAWN_TIME = 5.0
+"""Seconds in which a close waits for those who are starting something; who takes longer ends it."""
+
 
 @attrs.frozen(eq=False)
 class Member:
@@ -56,59 +57,6 @@ class Member:
     @property
     def is_live(self) -> bool:
         return self.group.returncode is None
-
-
-@attrs.frozen(eq=False)
-class Staff:
-    """What the first child calls for: someone to listen, a guard, and a lookout if need be."""
-
-    output: Output
-    guard: Guard | None
-    lookout: Lookout | None
-
-    @classmethod
-    def hire(cls, on_line: OnLine, limit: MemoryLimit | None, mark: str) -> Self:
-        with ExitStack() as undo:
-            guard = Guard(mark) if CAN_HEAR else None  # there is no /bin/sh where there is no poll
-            if guard is not None:
-                undo.callback(guard.close)
-            output = Output(on_line)
-            undo.callback(output.close)
-            if CAN_HEAR:
-                output.start()
-            lookout = None if limit is None else Lookout(limit)
-            if lookout is not None:
-                undo.callback(lookout.close)
-                lookout.start()
-            undo.pop_all()
-            return cls(output, guard, lookout)
-
-    def watch(self, group: int) -> None:
-        if self.guard is not None:
-            self.guard.watch(group)
-
-    def forget(self, group: int) -> None:
-        if self.guard is not None:
-            self.guard.forget(group)
-
-    def stopping(self, pid: int) -> None:
-        if self.guard is not None:
-            self.guard.stopping(pid)
-
-    def woken(self) -> None:
-        if self.guard is not None:
-            self.guard.woken()
-
-    def dismiss(self) -> None:
-        """The guard last. Twice is fine: the second time does what Ctrl-C left undone."""
-        staff = (self.lookout, self.output, self.guard)
-        each(*(one.close for one in staff if one is not None))
-
-    def raise_failure(self) -> None:
-        """Show what went wrong behind everybody's back."""
-        for worker in (self.output, self.lookout):
-            if worker is not None and worker.failure is not None:
-                raise worker.failure
 
 
 class LocalSandbox:
@@ -462,14 +410,15 @@ class LocalSandbox:
             staff.raise_failure()
 
     def _await_spawns(self) -> None:
-        with (monitor := self._monitor):
+        with (monitor := self._monitor), suppress(WaitTimeout):
             if not self._is_full:
+                limit = Deadline.after(SPAWN_TIME)
                 monitor.wait_until(
-                    SPAWNS, lambda: None if self._spawning else True, NEVER, what="spawns under way"
+                    SPAWNS, lambda: None if self._spawning else True, limit, what="spawns under way"
                 )
 
     def _fill(self) -> None:
-        """Whoever was not waited for, as Ctrl-C came, is ended by who starts it."""
+        """Whoever was not waited for, for so long or as Ctrl-C came, is ended by who starts it."""
         with self._monitor:
             self._is_full = True
 

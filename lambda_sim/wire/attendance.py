@@ -13,8 +13,8 @@ from contextlib import nullcontext, suppress
 from typing import Self, TypeVar, cast
 
 from lambda_sim.lifecycle.environment import ANSWER_GRACE, ExecutionEnvironment
+from lambda_sim.lifecycle.handover import Borrowed
 from lambda_sim.lifecycle.ledger import Record
-from lambda_sim.lifecycle.machine import Borrowed
 from lambda_sim.lifecycle.registry import Errand
 from lambda_sim.sync import Deadline
 from lambda_sim.wire import rendering

@@ -30,7 +30,7 @@ class ConcurrencyTest(MachineTest):
         return record
 
     def answer(self, machine: Machine, record: Record) -> None:
-        machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+        machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
 
     def test_each_poll_takes_the_oldest_that_nobody_has(self) -> None:
         machine = self.machine(**MANAGED)
@@ -43,14 +43,14 @@ class ConcurrencyTest(MachineTest):
 
     def test_what_is_given_back_comes_before_what_was_opened_later(self) -> None:
         machine, (first, _) = self.busy(2)
-        machine.give_back(first, 0)
+        machine.handover.give_back(first, 0)
         machine.enqueue(Invocation("later"))
         machine.runtime_asks(2)
         self.assertIs(self.taken(machine, 2), first)
 
     def test_what_was_given_back_takes_a_slot(self) -> None:
         machine, (first,) = self.busy(1)
-        machine.give_back(first, 0)
+        machine.handover.give_back(first, 0)
         waiting = machine.enqueue(Invocation("later"))
         machine.runtime_asks(1)
         self.assertIs(waiting.status, InvocationStatus.PENDING)
@@ -59,7 +59,7 @@ class ConcurrencyTest(MachineTest):
 
     def test_nobody_answers_what_was_given_back(self) -> None:
         machine, (first,) = self.busy(1)
-        machine.give_back(first, 0)
+        machine.handover.give_back(first, 0)
         with self.assertRaises(refusals.InvalidStateTransition):
             self.answer(machine, first)
 
@@ -167,7 +167,7 @@ class OnDemandTest(MachineTest):
         machine, record = self.late(max_concurrency=4)
         self.assertEqual(self.orders(machine), [])
         with self.assertRaises(refusals.InvokeTimeout):
-            machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+            machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
 
     def test_without_one_it_ends_the_environment(self) -> None:
         for config in ({}, {"max_concurrency": 1}):
@@ -176,7 +176,7 @@ class OnDemandTest(MachineTest):
                 self.assertEqual(self.orders(machine), [effects.Reset(ShutdownReason.TIMEOUT)])
                 machine.start_over()
                 with self.assertRaises(refusals.InvalidRequestId):
-                    machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+                    machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
 
     def test_a_slot_is_free_once_its_answer_is_there_whatever_extensions_do(
         self,

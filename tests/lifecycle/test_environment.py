@@ -184,10 +184,10 @@ class HangUpTest(unittest.TestCase):
                 machine.runtime_asks(caller)
                 machine.runtime_asks("another")
                 record = machine.enqueue(Invocation(1))
-                self.assertIs(machine.take_invocation(caller, again=False), record)
+                self.assertIs(machine.handover.take(caller, again=False), record)
                 machine.runtime.leave(caller)
                 machine.hung_up(caller, left_unread=caller.has_left_unread())
-                again = machine.take_invocation("another", again=False)
+                again = machine.handover.take("another", again=False)
                 self.assertIs(again is record, is_open)
 
 

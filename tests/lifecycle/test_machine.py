@@ -47,13 +47,13 @@ class MachineTest(unittest.TestCase):
         return machine
 
     def taken(self, machine: Machine, poll: object = POLL) -> Record:
-        record = machine.take_invocation(poll, again=False)
+        record = machine.handover.take(poll, again=False)
         assert record is not None
         machine.runtime.leave(poll)
         return record
 
     def respond(self, machine: Machine, record: Record, body: bytes = b"{}") -> None:
-        begun = machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+        begun = machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
         machine.respond(begun, "application/json", body)
 
     def extension(self, machine: Machine, name: str, *events: str) -> str:
@@ -249,7 +249,7 @@ class InitTest(MachineTest):
         machine.runtime.drop_polls()
         machine.start_over()
         with self.assertRaises(PollerGone):
-            machine.take_invocation(POLL, again=False)
+            machine.handover.take(POLL, again=False)
         machine.runtime.leave(POLL)
         self.assertIs(machine.runtime.stage, RuntimeStage.STARTED)
 
@@ -285,7 +285,7 @@ class RuntimeTest(MachineTest):
         self.taken(machine)
         again = machine.runtime_asks("a second poll")
         self.assertTrue(again)
-        self.assertIs(machine.take_invocation("a second poll", again=again), record)
+        self.assertIs(machine.handover.take("a second poll", again=again), record)
 
     def test_who_only_has_to_wake_is_not_counted_as_parked(self) -> None:
         machine = self.machine()
@@ -310,13 +310,13 @@ class RuntimeTest(MachineTest):
         machine.runtime_asks("a second poll")
         machine.enqueue(Invocation(1))
         self.taken(machine)
-        self.assertIsNone(machine.take_invocation("a second poll", again=False))
+        self.assertIsNone(machine.handover.take("a second poll", again=False))
 
     def test_what_was_not_delivered_is_given_to_the_next_poll(self) -> None:
         machine = self.ready()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        machine.give_back(record, POLL)
+        machine.handover.give_back(record, POLL)
         machine.runtime_asks("a second poll")
         self.assertIs(self.taken(machine, "a second poll"), record)
 
@@ -326,31 +326,31 @@ class RuntimeTest(MachineTest):
         self.taken(machine)
         for stage in (Stage.RESPONDING, Stage.REPORTING):
             record.stage = Stage.RUNNING
-            machine.begin_answer(record.request_id, None, stage)
+            machine.uploads.begin(record.request_id, None, stage)
             with self.subTest(stage), self.assertRaises(refusals.InvalidStateTransition):
                 machine.runtime_asks("a second poll")
 
     def test_an_answer_needs_the_current_id(self) -> None:
         machine = self.ready()
         with self.assertRaises(refusals.InvalidRequestId):
-            machine.begin_answer("nobody's", None, Stage.RESPONDING)
+            machine.uploads.begin("nobody's", None, Stage.RESPONDING)
         machine.enqueue(Invocation(1))
         self.taken(machine)
         with self.assertRaises(refusals.InvalidRequestId):
-            machine.begin_answer("nobody's", None, Stage.RESPONDING)
+            machine.uploads.begin("nobody's", None, Stage.RESPONDING)
 
     def test_an_answer_before_next_is_refused_by_state(self) -> None:
         machine = self.machine()
         record = machine.enqueue(Invocation(1))
         with self.assertRaises(refusals.InvalidStateTransition) as caught:
-            machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+            machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
         self.assertIn("from Started to InvocationResponse", str(caught.exception))
 
     def test_an_answer_to_an_undelivered_event_is_refused_by_state(self) -> None:
         machine = self.ready()
         record = machine.enqueue(Invocation(1))
         with self.assertRaises(refusals.InvalidStateTransition) as caught:
-            machine.begin_answer(record.request_id, None, Stage.REPORTING)
+            machine.uploads.begin(record.request_id, None, Stage.REPORTING)
         self.assertIn("from Ready to InvocationErrorResponse", str(caught.exception))
 
     def test_a_second_answer_is_refused_by_state_and_then_by_id(self) -> None:
@@ -371,8 +371,8 @@ class RuntimeTest(MachineTest):
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
         with self.assertRaises(refusals.InvokeTimeout):
-            machine.begin_answer(record.request_id, "another attempt", Stage.RESPONDING)
-        machine.begin_answer(record.request_id, record.attempt_id, Stage.RESPONDING)
+            machine.uploads.begin(record.request_id, "another attempt", Stage.RESPONDING)
+        machine.uploads.begin(record.request_id, record.attempt_id, Stage.RESPONDING)
 
     def test_a_request_id_may_come_again_when_it_is_done(self) -> None:
         machine = self.ready()
@@ -392,15 +392,15 @@ class RuntimeTest(MachineTest):
             machine = self.ready()
             record = machine.enqueue(Invocation(1), is_streamed=is_streamed)
             self.taken(machine)
-            machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+            machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
             for _ in range(6):
-                machine.add_chunk(record, piece)
+                machine.uploads.add_chunk(record, piece)
             with self.subTest(is_streamed=is_streamed):
                 if is_streamed:
-                    machine.add_chunk(record, piece)
+                    machine.uploads.add_chunk(record, piece)
                 else:
                     with self.assertRaises(refusals.PayloadTooLarge):
-                        machine.add_chunk(record, piece)
+                        machine.uploads.add_chunk(record, piece)
 
     def test_history_is_bounded(self) -> None:
         machine = self.ready(history_limit=3)
@@ -446,13 +446,13 @@ class TimeTest(MachineTest):
         machine = self.ready()
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
-        begun = machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+        begun = machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
         self.advance(machine, 3)
         with self.assertRaises(refusals.InvalidRequestId):
             machine.respond(begun, "application/json", b"late")
         machine.start_over()
         with self.assertRaises(refusals.InvalidRequestId):
-            machine.begin_answer(record.request_id, None, Stage.RESPONDING)
+            machine.uploads.begin(record.request_id, None, Stage.RESPONDING)
         self.assertIs(record.status, InvocationStatus.TIMEOUT)
 
     def test_relaxed_enforces_no_timeout(self) -> None:
@@ -911,8 +911,8 @@ class ShutdownTest(MachineTest):
         record = machine.enqueue(Invocation(1))
         self.taken(machine)
         again = machine.runtime_asks("a second poll")
-        machine.take_invocation("a second poll", again=again)
-        machine.give_back(record, POLL)
+        machine.handover.take("a second poll", again=again)
+        machine.handover.give_back(record, POLL)
         self.respond(machine, record)
         self.assertIs(record.status, InvocationStatus.SUCCESS)
 

@@ -174,7 +174,9 @@ class Moves(RuleBasedStateMachine):
     @rule(index=which, size=st.sampled_from([0, 1, 1000, 6 * 1024 * 1024 + 1]))
     def chunk(self, index: int, size: int) -> None:
         uploads = self.world.uploads
-        self.attempt(self.world.machine.add_chunk, uploads[index % len(uploads)], bytes(size))
+        self.attempt(
+            self.world.machine.uploads.add_chunk, uploads[index % len(uploads)], bytes(size)
+        )
 
     @precondition(lambda self: self.is_open and self.world.uploads)
     @rule(index=which, kind=st.sampled_from(["respond", "respond", "stream", "fail"]))

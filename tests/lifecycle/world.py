@@ -366,7 +366,7 @@ class World:
         def find() -> Record | None:
             if peer.is_gone:
                 raise PollerGone
-            return machine.take_invocation(peer, again=again)
+            return machine.handover.take(peer, again=again)
 
         def peek() -> bool:
             return (
@@ -384,7 +384,7 @@ class World:
                 (
                     peer,
                     lambda: setattr(peer, "held", record),
-                    lambda: machine.give_back(record, peer),
+                    lambda: machine.handover.give_back(record, peer),
                 )
             )
 
@@ -428,7 +428,7 @@ class World:
     def begin_answer(self, request_id: str, attempt_id: str | None, stage: Stage) -> None:
         known = self.machine.ledger.open.get(request_id)  # type: ignore[call-overload]
         was = (known.is_delivered, known.stage) if known else None
-        record = self.call(self.machine.begin_answer, request_id, attempt_id, stage)
+        record = self.call(self.machine.uploads.begin, request_id, attempt_id, stage)
         assert record is known
         assert was == (True, Stage.RUNNING), f"it begins from {was}"
         self.uploads.append(record)
@@ -524,7 +524,7 @@ class World:
     def launched(self, process: Process, *, fails: bool) -> None:
         """It is there, or will not come."""
         if fails:
-            self.call(self.machine.process_not_started, process.role, process.name)
+            self.call(self.machine.crew.left, process.role, process.name)
         else:
             self.live.append(process)
         if process.launch is not None:
@@ -618,7 +618,7 @@ class World:
             self.call(self.machine.launch_failed, role, name, why, "UnknownError")
 
     def _end_generation(self, reason: ShutdownReason) -> Iterator[None]:
-        while self.machine.launches:
+        while self.machine.crew.launches:
             yield
         until = self.clock.monotonic() + self.config.shutdown_timeout
         self.had_runtime = any(one.role is ProcessRole.RUNTIME for one in self.live)
@@ -692,7 +692,7 @@ class World:
 
     def _check_launches(self) -> None:
         machine = self.machine
-        assert machine.launches == {one.launch for one in self.by_hand}
+        assert machine.crew.launches == {one.launch for one in self.by_hand}
         for process in [*self.live, *self.by_hand]:
             assert process.generation == machine.generation, f"{process} outlived its generation"
 

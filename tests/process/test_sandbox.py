@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -19,7 +19,7 @@ from lambda_sim.errors import ShuttingDown, SpawnFailed
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process import LocalSandbox, ManagedProcess, sandbox
 from lambda_sim.process.launch import launch as launch_now
-from lambda_sim.process.sandbox import Staff
+from lambda_sim.process.staff import Staff
 from lambda_sim.sync import Worker
 from tests.process.case import PATIENCE, ProcessTestCase, SandboxTestCase, is_gone, program
 
@@ -286,6 +286,13 @@ class InterruptedCloseTest(SandboxTestCase):
         self.delay(Staff, "hire")
         self.assert_late_one_is_ended()
 
+    def test_so_is_who_takes_longer_to_start_than_a_close_may(self) -> None:
+        self.delay(sandbox, "launch")
+        late = self.submit_late()
+        with mock.patch.object(sandbox, "SPAWN_TIME", 0.01):
+            self.assert_closes()
+        self.assert_is_ended(late)
+
     def test_the_next_close_goes_on_wherever_it_was(self) -> None:
         child = self.spawn(SLEEP)
         with (
@@ -297,14 +304,22 @@ class InterruptedCloseTest(SandboxTestCase):
         self.assertEqual(self.exits, [child])
 
     def assert_late_one_is_ended(self) -> None:
-        late = self.threads.submit(self.spawn, SLEEP)
-        self.assertTrue(self.is_starting.wait(PATIENCE))
+        late = self.submit_late()
         with (
             mock.patch.object(self.sandbox._monitor, "wait_until", side_effect=KeyboardInterrupt),
             self.assertRaises(KeyboardInterrupt),
         ):
             self.sandbox.close()
         self.assert_closes()
+        self.assert_is_ended(late)
+
+    def submit_late(self) -> Future[ManagedProcess]:
+        """One that is being started, and comes to the step that is delayed."""
+        late = self.threads.submit(self.spawn, SLEEP)
+        self.assertTrue(self.is_starting.wait(PATIENCE))
+        return late
+
+    def assert_is_ended(self, late: Future[ManagedProcess]) -> None:
         self.may_start.set()
         self.assertIsInstance(late.exception(PATIENCE), ShuttingDown)
         self.assert_nothing_left()
