@@ -401,6 +401,9 @@ class LocalSandbox:
         if self._staff is not None and self._staff.guard is not None:
             unknown = kill_bearers(self._mark, self._staff.guard.birth)
             tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
+            for one in unknown:
+                with suppress(psutil.Error):
+                    one.wait(0)  # a child of ours, whom nobody else waits for
 
     def _dismiss(self) -> None:
         staff = self._staff

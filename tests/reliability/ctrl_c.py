@@ -1,4 +1,5 @@
-"""Ctrl-C at any step of a start, an invocation or a close: the close that follows ends it all.
+"""Ctrl-C at any step of a start, a spawn, an invocation or a close: the close that follows ends it
+all.
 
 Run by ``test_ctrl_c.py``, in a process of its own.
 """
@@ -11,6 +12,8 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 
+import attrs
+
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
 from lambda_sim.process import tree
 from lambda_sim.testing.leftovers import Census
@@ -21,6 +24,8 @@ from tests.support import PATIENCE, handler_runtime
 TIMES = 12 * chaos.TIMES
 SLEEPER = ProcessConfig(["/bin/sleep", "600"], ProcessRole.RUNTIME, inherit_stdio=False)
 
+HELPER = attrs.evolve(SLEEPER, role=ProcessRole.EXTENSION)
+
 
 class CtrlCTest(unittest.TestCase):
     def setUp(self) -> None:
@@ -30,6 +35,9 @@ class CtrlCTest(unittest.TestCase):
 
     def test_in_a_start(self) -> None:
         self.assert_all_is_ended(new, Simulator.start)
+
+    def test_in_a_spawn(self) -> None:
+        self.assert_all_is_ended(running, lambda one: one.spawn_process_with_config(HELPER))
 
     def test_in_an_invocation(self) -> None:
         self.assert_all_is_ended(serving, lambda simulator: simulator.invoke({}))
