@@ -169,7 +169,9 @@ class Simulator:
         )
         router = Router(environment, dispatcher)
         undo.callback(router.close)
+        undo.callback(router.close)
         router.start()
+        undo.callback(self._conductor.close)
         undo.callback(self._conductor.close)
         self._conductor.start()
         # Before the server, so that parked polls are gone before their handlers are joined.
@@ -585,7 +587,9 @@ class Simulator:
         """Freeze one more process, and its children, with the environment.
 
         :raises FreezeError: there is no such process, or it is our own.
+        :raises ShuttingDown: the simulator was not started, or is closed.
         """
+        self._require_started()
         self._sandbox.register_pid(pid)
 
     def lambda_env_vars(self) -> dict[str, str]:

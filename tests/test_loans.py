@@ -23,6 +23,7 @@ from lambda_sim import (
     WaitTimeout,
 )
 from lambda_sim.conductor import Conductor
+from lambda_sim.lifecycle import handover
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.wire import connection
@@ -56,8 +57,10 @@ class LoanTest(SimulatorTest):
         self.runtime.ask()
         simulator.wait_for_parked(1, PATIENCE)
 
-    def invoke(self, simulator: Simulator, **named: Any) -> Future[InvocationState]:
-        return self.soon(simulator.invoke, {}, **named)
+    def invoke(
+        self, simulator: Simulator, payload: Any = None, **named: Any
+    ) -> Future[InvocationState]:
+        return self.soon(simulator.invoke, payload, **named)
 
     def assert_it_goes_on(self, simulator: Simulator) -> None:
         """The runtime asks for Next on its connection, and is handed what comes next."""
@@ -250,6 +253,21 @@ class LoanTest(SimulatorTest):
         self.assertEqual(state.response.body, b"first")
         self.assert_it_goes_on(simulator)
 
+    def test_a_large_event_that_nobody_reads_does_not_keep_its_caller_beyond_his_time(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator, payload="a" * 5_900_000, timeout=0.2)
+        self.assertIsInstance(answer.exception(PATIENCE / 2), WaitTimeout)
+
+    def test_nor_does_one_that_follows_keep_the_caller_before(self) -> None:
+        simulator = self.begin()
+        answer = self.invoke(simulator)
+        event = self.runtime.event()
+        simulator.enqueue_payload("a" * 5_900_000)
+        self.runtime.respond(event.id)
+        self.runtime.ask()
+        self.assertIs(answer.result(PATIENCE / 2).status, InvocationStatus.SUCCESS)
+        self.assertEqual(len(self.runtime.event().body), 5_900_002)
+
     def test_others_who_call_meanwhile_have_their_turn(self) -> None:
         simulator = self.begin()
         answers = [self.invoke(simulator) for _ in range(5)]
@@ -381,6 +399,7 @@ class LoanTest(SimulatorTest):
     def test_half_of_an_event_is_the_last_that_a_connection_has_of_us(self) -> None:
         patience = connection.timeout_option(0.05)
         self.enterContext(mock.patch.object(connection, "timeout_option", return_value=patience))
+        self.enterContext(mock.patch.object(handover, "LENT_BYTES", 5_000_002))
         simulator = self.begin()
         has_left = self.told_of_taking_back()
         answer = self.soon(simulator.invoke, "x" * 5_000_000)

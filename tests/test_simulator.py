@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import unittest
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
@@ -35,10 +36,16 @@ from lambda_sim import (
     WaitTimeout,
 )
 from lambda_sim.conductor import Conductor
+from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.machine import Life, Machine
 from lambda_sim.process import sandbox
 from lambda_sim.process.logs import Output
+from lambda_sim.process.sandbox import LocalSandbox
 from lambda_sim.router import Router
+from lambda_sim.telemetry.dispatcher import Dispatcher
+from lambda_sim.testing.leftovers import Census
+from lambda_sim.wire.server import WireServer
+from tests.raw import RawExtension
 from tests.support import (
     NEXT,
     PATIENCE,
@@ -49,6 +56,18 @@ from tests.support import (
     is_alive,
     program,
 )
+
+
+def pressed_once(close: Callable[..., None]) -> Callable[..., None]:
+    """A close into whose first step Ctrl-C comes, the first time."""
+    presses = iter([KeyboardInterrupt()])
+
+    def pressed(*arguments: Any) -> None:
+        for press in presses:
+            raise press
+        close(*arguments)
+
+    return pressed
 
 
 class ConfigTest(SimulatorTest):
@@ -137,6 +156,32 @@ class StartTest(SimulatorTest):
                         start.result(PATIENCE)
                 with self.assertRaises(ShuttingDown):
                     simulator.start()
+
+    def test_a_close_that_ctrl_c_cut_short_is_made_good_by_the_next(self) -> None:
+        for owner in (Router, Dispatcher, WireServer, LocalSandbox, ExecutionEnvironment):
+            with self.subTest(owner.__name__):
+                before = Census.now()
+                # In its place from the start, as who closes it is known then.
+                with mock.patch.object(owner, "close", pressed_once(owner.close)):
+                    simulator = Simulator().start()
+                    extension = self.subscriber(simulator)
+                    with self.assertRaises(KeyboardInterrupt):
+                        simulator.close()
+                    simulator.close()
+                self.assertTrue(extension.is_closed_by_peer())
+                self.assertEqual(before.newcomers(), [])
+
+    def subscriber(self, simulator: Simulator) -> RawExtension:
+        """An extension to which telemetry is delivered, though it never reads any."""
+        extension = RawExtension(simulator)
+        self.addCleanup(extension.close)
+        extension.register("one")
+        listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        uri = f"http://sandbox.localdomain:{listener.getsockname()[1]}"
+        wanted = {"schemaVersion": "2022-12-13", "types": ["platform"]}
+        destination = {"protocol": "HTTP", "URI": uri}
+        self.assertEqual(200, extension.subscribe({**wanted, "destination": destination}).status)
+        return extension
 
     @unittest.skipIf(sys.platform == "win32", "signals")
     def test_a_signals_handler_may_close_what_is_being_closed_or_started(self) -> None:
@@ -577,6 +622,17 @@ class FreezeTest(SimulatorTest):
         self.assertFalse(simulator.is_frozen)
         polled.result(PATIENCE)
         simulator.wait_for(lambda: other.status() == psutil.STATUS_SLEEPING, PATIENCE)
+
+    def test_nothing_is_frozen_before_the_start_or_after_the_close(self) -> None:
+        before = Census.now()
+        simulator = Simulator()
+        with self.assertRaisesRegex(ShuttingDown, "not started"):
+            simulator.register_freeze_pid(os.getppid())
+        with simulator:
+            pass
+        with self.assertRaisesRegex(ShuttingDown, "closed"):
+            simulator.register_freeze_pid(os.getppid())
+        self.assertEqual(before.newcomers(), [])
 
     def test_ourselves_can_not_be_frozen(self) -> None:
         simulator = self.start()

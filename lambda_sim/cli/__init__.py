@@ -44,5 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _told(status: int, lines: Sequence[str]) -> int:
-    sys.stderr.write("lambda-sim: " + "\n".join(lines) + "\n")
+    from lambda_sim.cli.output import say  # noqa: PLC0415 - --help needs no output but argparse's
+
+    say("lambda-sim: " + "\n".join(lines), sys.stderr)
     return status

@@ -5,11 +5,21 @@ from __future__ import annotations
 import base64
 import os
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 from lambda_sim.cli.values import json_value
 
-__all__ = ["for_machines", "for_people", "write_out"]
+__all__ = ["for_machines", "for_people", "say", "write_out"]
+
+
+def say(line: str, err: TextIO | None) -> None:
+    """Put a line on standard error. One that is closed, or whose reader went away, is no reason to
+    end."""
+    with suppress(OSError, ValueError):
+        if err is not None:
+            err.write(line + "\n")
+            err.flush()
 
 
 def write_out(data: bytes, out: TextIO | None = None) -> None:
@@ -18,6 +28,8 @@ def write_out(data: bytes, out: TextIO | None = None) -> None:
     :param out: standard output, where something else is in its place just now.
     """
     out = out or sys.stdout
+    if not out:  # closed before we began, as daemons' are
+        return
     try:
         out.buffer.write(data)
         out.buffer.flush()
@@ -33,7 +45,8 @@ def for_people(payload: bytes, out: TextIO | None = None) -> bytes:
     try:
         payload.decode()
     except UnicodeDecodeError:
-        if not (out or sys.stdout).isatty():
+        out = out or sys.stdout
+        if not out or not out.isatty():
             return payload
     return payload + b"\n"
 

@@ -6,13 +6,12 @@ import json
 import os
 import sys
 from argparse import Namespace
-from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 import attrs
 
 from lambda_sim.cli import values
-from lambda_sim.cli.output import for_machines, for_people, write_out
+from lambda_sim.cli.output import for_machines, for_people, say, write_out
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.loading import add_function_folders
 from lambda_sim.handler.local import DEFAULT_MEMORY, Onlooker, run_local
@@ -49,7 +48,7 @@ def run(options: Namespace) -> int:
 class _Printer(Onlooker):
     """Results go to standard output and the log to standard error, as they come.
 
-    While the function runs, ``sys.stdout`` and ``sys.stderr`` are not these.
+    While the function runs, ``sys.stdout`` and ``sys.stderr`` are not these. Either may be closed.
     """
 
     def __init__(self, data: TestData, output: str) -> None:
@@ -58,14 +57,12 @@ class _Printer(Onlooker):
         self._config = SimulatorConfig(
             function_name=data.function.name, function_version=data.function.version
         )
-        self._out, self._err = sys.stdout, sys.stderr
+        self._out: TextIO | None = sys.stdout
+        self._err: TextIO | None = sys.stderr
         self._reports: list[InvocationReport] = []
 
     def said(self, line: str) -> None:
-        # A reader that went away is no reason to end.
-        with suppress(OSError, ValueError):
-            self._err.write(line + "\n")
-            self._err.flush()
+        say(line, self._err)
 
     def began(self, request_id: str) -> None:
         self._say(
@@ -80,7 +77,7 @@ class _Printer(Onlooker):
         if not report.is_success:
             self.said(f"lambda-sim: {report}")
         if not self._is_json:
-            write_out(for_people(report.payload, self._out), self._out)
+            self._write(for_people(report.payload, self._out))
 
     def is_stuck(self, report: InvocationReport) -> None:
         """What can't be interrupted is never to be waited for: it goes with the process."""
@@ -98,7 +95,11 @@ class _Printer(Onlooker):
                 "invocations": [_summary(report) for report in self._reports],
                 "notRun": left,
             }
-            write_out(json.dumps(told).encode() + b"\n", self._out)
+            self._write(json.dumps(told).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        if self._out is not None:  # else it was closed, and what is in its place is the log
+            write_out(data, self._out)
 
     def _say(self, fact: telemetry.InvocationFact) -> None:
         for record in log_records(fact, self._config):

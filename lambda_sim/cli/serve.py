@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import Namespace
 
+from lambda_sim.cli.output import say
 from lambda_sim.cli.session import Bell, running
 from lambda_sim.cli.settings import EMULATOR_VARIABLES, simulator_config
 from lambda_sim.model.protocol import INVOKE_PATH
@@ -42,7 +43,7 @@ def _announce(host: str, port: int) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     path = INVOKE_PATH.format(name=ANY_FUNCTION)
-    sys.stderr.write(f"lambda-sim: listening on {url}, try: curl -d '{{}}' {url}{path}\n")
+    say(f"lambda-sim: listening on {url}, try: curl -d '{{}}' {url}{path}", sys.stderr)
 
 
 def _log(level: str) -> None:

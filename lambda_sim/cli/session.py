@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Self
 
+from lambda_sim.cli.output import say
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.simulator import Simulator
 from lambda_sim.sync import Worker
@@ -45,9 +46,7 @@ def running(config: SimulatorConfig) -> Iterator[Simulator]:
 
 def _print_log(simulator: Simulator) -> None:
     for record in simulator.follow_logs(gathered=GATHERED):
-        # A reader that went away is no reason to end.
-        with suppress(OSError, ValueError):
-            sys.stderr.write(record.message + "\n")
+        say(record.message, sys.stderr)
 
 
 class Bell:

@@ -41,6 +41,16 @@ class FrameSink:
 
     def write(self, text: str) -> None:
         message = text.encode(errors="backslashreplace")
-        left = HEADER.pack(self._type, len(message), time.time_ns() // 1000) + message
-        while left:
-            left = left[os.write(self._fd, left) :]
+        frame = HEADER.pack(self._type, len(message), time.time_ns() // 1000) + message
+        sent: list[int] = []
+        try:
+            self._send_rest(frame, sent)
+        except BaseException:
+            if sent:  # what is missing would be taken from what comes next
+                self._send_rest(frame, sent)
+            raise
+
+    def _send_rest(self, frame: bytes, sent: list[int]) -> None:
+        while rest := frame[sum(sent) :]:
+            # Counted in C: also who is interrupted at the next step knows.
+            sent.extend(map(os.write, (self._fd,), (rest,)))

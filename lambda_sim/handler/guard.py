@@ -130,7 +130,7 @@ class _GuardedWork(Watch):
         target = self._target
         is_handling = target.is_handling()
         if target.is_missed or (now >= self._again_at and not is_handling):
-            target.interrupt(DeadlineExceeded, self)
+            target.interrupt(DeadlineExceeded, self.entry)
             is_handling = True
         if is_handling:
             self._again_at = now + self._guard.margin * AGAIN

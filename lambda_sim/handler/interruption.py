@@ -44,7 +44,7 @@ class Interruption(BaseException):
 
 
 class _Order(NamedTuple):
-    """What is to be raised, and which watch wants it."""
+    """What is to be raised, and which entry of a watch wants it."""
 
     kind: type[Interruption]
     by: object
@@ -80,11 +80,11 @@ class Target:
             target = _threads.target = _MainThread() if by_signal else Target()
         return target
 
-    def open(self, watch: object) -> None:
-        """From here on this watch may interrupt. The thread is shielded."""
+    def open(self, entry: object) -> None:
+        """From here on whoever has this entry may interrupt. The thread is shielded."""
         if not self._open:
             self._prepare()
-        self._open.append(watch)
+        self._open.append(entry)
 
     def quiet(self) -> None:
         """Settle, and hold what was sent and did not arrive yet. The thread is shielded."""
@@ -93,11 +93,11 @@ class Target:
         if sent is not None:
             self._take_back(sent)
 
-    def close(self, watch: object) -> None:
-        """From here on this watch may not interrupt. The thread is shielded and quiet."""
-        self._open.remove(watch)
+    def close(self, entry: object) -> None:
+        """From here on it may not. The thread is shielded and quiet."""
+        self._open.remove(entry)
         self.settle()
-        if self.held is not None and self.held.by is watch:
+        if self.held is not None and self.held.by is entry:
             self.held = None
         if not self._open:
             self.is_in_stack = False
@@ -115,6 +115,8 @@ class Target:
         """Raise this in the thread as soon as Python can; later, if it is shielded.
 
         Called from other threads.
+
+        :param by: the entry of a watch; one that ended interrupts nothing.
         """
         knock = object()
         self._knocking.append(knock)
@@ -291,6 +293,9 @@ class Watch(ABC):
     """The work of one thread, while it is inside ``with`` and may be interrupted."""
 
     is_open = False
+    entry: object
+    """Stands for this time that it is entered: it may be again, and what was seen of the work
+    before is no reason to interrupt the next."""
 
     def __enter__(self) -> Self:
         self._target = target = Target.here()
@@ -298,7 +303,8 @@ class Watch(ABC):
         try:
             target.settle()
             self._outermost = _author_of(sys._getframe(1))
-            target.open(self)
+            self.entry = object()
+            target.open(self.entry)
             target.is_in_stack |= self._outermost is not sys._getframe(1)
             self.is_open = True
             try:
@@ -344,7 +350,7 @@ class Watch(ABC):
 
     def _close(self) -> None:
         self.is_open = False
-        self._target.close(self)
+        self._target.close(self.entry)
 
     def stack(self) -> list[str]:
         """Where the work is just now. Any thread may ask."""

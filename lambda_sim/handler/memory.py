@@ -117,13 +117,14 @@ class MemoryWatch(Watch):
 
     def look(self, now: float) -> float | None:
         """See how much is in use; warn, or interrupt the work."""
+        entry = self.entry  # before: the work may end, and another begin, while this is measured
         used = self._measure(now)
         is_much = used >= self._soft_bytes
         if is_much and not self._is_warned:
             self._on_soft(used)
         self._is_warned = is_much
         if used >= self._hard_bytes and not self._target.is_handling():
-            self._target.interrupt(MemoryPressure.with_facts(used, self.limit_bytes), self)
+            self._target.interrupt(MemoryPressure.with_facts(used, self.limit_bytes), entry)
         return now + (self._interval / CLOSER if is_much else self._interval)
 
     def _begin(self, target: Target) -> None:

@@ -141,6 +141,8 @@ class _Sigterm:
             signal.signal(signal.SIGTERM, self._theirs or signal.SIG_DFL)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.is_seen:  # a worker of a managed instance hears it from its parent, too
+            return
         self.is_seen = True
         if self._ends_us:
             self._client.stop()

@@ -137,7 +137,8 @@ class ExecutionEnvironment:
         # Half a line is all there will be of it, unless another worker is still writing.
         self._hear(flush=self._machine.is_serial)
         with self as machine:
-            if _needs_own_thread(poller, machine.runtime.loan):
+            is_large = poller.is_attended and machine.handover.is_next_large
+            if is_large or _needs_own_thread(poller, machine.runtime.loan):
                 raise NeedsOwnThread
             if machine.serves(poller):
                 return self._take_next_locked(poller)
@@ -205,6 +206,20 @@ class ExecutionEnvironment:
                     yield machine
                     return
 
+    @contextmanager
+    def _in_its_generation(self) -> Iterator[Machine]:
+        """Hold the lock, after what was printed and used until now was heard of; that may take
+        time, and what ends one generation is not to end the next.
+
+        :raises PollerGone: the next has begun.
+        """
+        generation = self._machine.generation
+        self._read_gauges(flush=True)
+        with self as machine:
+            if machine.generation != generation:
+                raise PollerGone
+            yield machine
+
     def await_restore(self, poller: Poller) -> None:
         """The runtime's restore/next: block until the snapshot is restored.
 
@@ -244,9 +259,11 @@ class ExecutionEnvironment:
             machine.runtime.give_back_restore(poller)
 
     def fail_restore(self, failure: Failure) -> None:
-        """The runtime reports that a hook failed after the restore."""
-        self._read_gauges(flush=True)
-        with self as machine:
+        """The runtime reports that a hook failed after the restore.
+
+        :raises PollerGone: it was ended meanwhile.
+        """
+        with self._in_its_generation() as machine:
             machine.fail_restore(failure)
             self._reporters += 1
 
@@ -306,9 +323,11 @@ class ExecutionEnvironment:
             machine.fail(record, failure)
 
     def fail_init(self, failure: Failure) -> None:
-        """The runtime reports that it can't start."""
-        self._read_gauges(flush=True)
-        with self as machine:
+        """The runtime reports that it can't start.
+
+        :raises PollerGone: it was ended meanwhile.
+        """
+        with self._in_its_generation() as machine:
             machine.fail_init(failure)
             self._reporters += 1
 

@@ -14,6 +14,10 @@ from lambda_sim.lifecycle.runtime import Runtime
 
 __all__ = ["Borrowed", "Handover"]
 
+LENT_BYTES = 65_536
+"""So much of an event is sent without waiting for who reads it: whoever sends it for the runtime's
+own thread has a deadline to keep."""
+
 
 @attrs.define(eq=False)
 class Borrowed:
@@ -53,6 +57,13 @@ class Handover:
         """How many invocations are there to be taken."""
         return sum(1 for one in self._ledger.open.values() if _is_free(one))
 
+    @property
+    def is_next_large(self) -> bool:
+        """Whether what would be taken next had better be sent by the poll's own thread."""
+        waiting = [one for one in self._ledger.open.values() if _is_free(one)]
+        waiting += list(self._ledger.pending)[:1]
+        return any(_is_large(one) for one in waiting)
+
     def take(self, poll: Poll, *, again: bool) -> Record | None:
         """What a poll is handed, if there is something.
 
@@ -78,7 +89,8 @@ class Handover:
         """The polls that wait for an invocation, for its caller to attend to; nothing when others
         are concerned, too."""
         loan, polls = self._runtime.loan, self._runtime.polls
-        poll = loan.lendable(polls) if self._is_serial and _is_free(record) else None
+        is_for_one = self._is_serial and _is_free(record) and not _is_large(record)
+        poll = loan.lendable(polls) if is_for_one else None
         if poll is None:
             return
         borrowed = Borrowed(record, poll, loan, loan.number + 1)
@@ -102,3 +114,7 @@ class Handover:
 
 def _is_free(record: Record) -> bool:
     return record.stage is Stage.RUNNING and not record.is_delivered
+
+
+def _is_large(record: Record) -> bool:
+    return len(record.invocation.body) > LENT_BYTES

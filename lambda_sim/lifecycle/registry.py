@@ -89,6 +89,11 @@ class Extension:
     def name(self) -> str:
         return self.registered.name
 
+    @property
+    def knows_the_end(self) -> bool:
+        """Whether it took SHUTDOWN, or has only to ask for it."""
+        return self.farewell is not None or any(notice.record is None for notice in self.queue)
+
     def wants(self, event_type: EventType) -> bool:
         return event_type in self.registered.events and self.stage not in _FAILED
 
@@ -261,8 +266,10 @@ class Registry:
             self._outbox.changed(extension.id)
 
     def announce(self, event: ShutdownEvent) -> None:
-        """Send SHUTDOWN to whoever subscribed to it."""
+        """Send SHUTDOWN to whoever subscribed to it, and was not sent it before."""
         for extension in self.subscribed(EventType.SHUTDOWN):
+            if extension.knows_the_end:
+                continue
             extension.queue.append(Notice(event))
             self._outbox.changed(extension.id)
 

@@ -36,6 +36,9 @@ CHUNK = 65_536
 NOTHING = bytes(4)
 JOIN_TIME = 5.0
 
+BREATH_MS = 100
+"""Milliseconds until it is tried again to let in somebody whom no descriptor was left for."""
+
 
 class Cutter(Protocol):
     """Cuts bytes into lines, or into other events."""
@@ -115,11 +118,12 @@ class Pipe:
         self._debtors = debtors
         ears.add(self.fd)
         os.set_blocking(self.fd, False)
-        self._copy_to = copy_to
         self._echo = echo
         # A frame need not end in a newline, and what is printed after it is not its last line.
         self._copies_whole_lines = isinstance(cutter, FrameCutter)
-        self._on_line = on_line
+        self._hearers: list[Callable[[str], None]] = [partial(on_line, child)]
+        if copy_to is not None:
+            self._hearers.append(partial(self._copy, stream=copy_to))
         self._reading = Monitor()
         # Guarded by _reading, all of it:
         self._file = file
@@ -196,17 +200,23 @@ class Pipe:
             self._file.close()
 
     def _hand_over(self, lines: Iterable[str]) -> None:
-        failure = None
+        hearers = self._hearers
+        failures: list[BaseException] = []
         for line in lines:
-            try:
-                self._on_line(self.child, line)
-            except Exception as error:  # the other lines are not lost for it
-                failure = failure or error
-            if self._copy_to is not None:
-                is_open = self._copies_whole_lines and not line.endswith("\n")
-                self._echo.print(f"{line}\n" if is_open else line, self._copy_to)
-        if failure is not None:
-            raise failure
+            for hear in hearers:
+                try:
+                    hear(line)
+                except Exception as error:  # the other lines are not lost for it
+                    failures.append(error)
+                except BaseException as error:  # nor for Ctrl-C; but they are shown to nobody
+                    failures.insert(0, error)
+                    hearers = hearers[:1]
+        if failures:
+            raise failures[0]
+
+    def _copy(self, line: str, stream: str) -> None:
+        is_open = self._copies_whole_lines and not line.endswith("\n")
+        self._echo.print(f"{line}\n" if is_open else line, stream)
 
 
 @attrs.frozen(eq=False)
@@ -357,13 +367,16 @@ class Output:
             with self._monitor:
                 if self._is_closed:
                     return
+                full = [way for way in self._doors if way.door.is_full]
                 sources: dict[int, Pipe | Doorway] = {pipe.fd: pipe for pipe in self._pipes}
-                sources |= {way.fd: way for way in self._doors}
-            for fd, _ in _poll((self._ear, *sources)).poll():
+                sources |= {way.fd: way for way in self._doors if way not in full}
+            for fd, _ in _poll((self._ear, *sources)).poll(BREATH_MS if full else None):
                 if fd == self._ear:
                     os.read(fd, CHUNK)
                 else:
                     self._read(sources[fd])
+            for way in full:
+                self._read(way)
 
     def _read(self, source: Pipe | Doorway) -> None:
         try:

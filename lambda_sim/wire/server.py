@@ -84,8 +84,9 @@ class WireServer:
         # Guarded by _monitor, all of it:
         self._is_started = False
         self._is_closing = False
-        self._are_taken = False  # the connections' sockets, by close(); else each thread's own
         self._open: dict[int, tuple[Connection, Worker]] = {}  # by file descriptor
+        self._are_taken = False  # the connections' sockets, by close(); else each thread's own
+        self._taken: dict[int, tuple[Connection, Worker]] = {}
         self._last_to_leave: Worker | None = None
         self._acceptor = Worker(self._name, self._run)
         self._undo = ExitStack()
@@ -193,17 +194,19 @@ class WireServer:
             # From here on the sockets are closed below: a thread that closed its own could
             # have its number reused, and the wrong connection would be shut down.
             self._are_taken = True
-            taken = list(self._open.values())
+            self._taken |= self._open  # to those of a close that was cut short
+            taken = list(self._taken.values())
             workers = [self._acceptor, *(worker for _, worker in taken)]
             if self._last_to_leave is not None:
                 workers.append(self._last_to_leave)
-        with ExitStack() as undo:
-            for connection, _ in taken:
-                undo.callback(connection.socket.close)
-            undo.callback(self._await_ends, workers, deadline)
-            for connection, _ in taken:
-                undo.callback(connection.shut_down)
-            undo.callback(_finish, taken, workers, deadline)
+        # Nothing is closed before all is shut down, also where Ctrl-C cuts in: a thread that reads
+        # from what was only closed reads on, and who is at the other end hears of nothing.
+        _finish(taken, workers, deadline)
+        for connection, _ in taken:
+            connection.shut_down()
+        self._await_ends(workers, deadline)
+        for connection, _ in taken:
+            connection.socket.close()
 
     def _await_ends(self, workers: list[Worker], deadline: Deadline) -> None:
         for worker in workers:

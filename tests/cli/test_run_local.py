@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
+import subprocess
+import sys
 from typing import Any
 
 from tests.cli.case import CommandTestCase, Result
+from tests.support import CHILDREN_PATH, PATIENCE
 
 HANDLERS = """
 import os
@@ -79,6 +84,24 @@ class TestRunLocal(CommandTestCase):
         )
         self.assertNotIn("Init Duration", lines[8])
         self.assertEqual(["bye"], lines[9:])
+
+    def test_streams_that_are_closed_hurt_nobody(self) -> None:
+        file = self.file({"name": "Ada"}, handler="greeting.Greeter")
+        command = f"{shlex.quote(sys.executable)} -W error -m lambda_sim run-local {file}"
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH}
+        for closed, out, err in (("2>&-", b'"hello Ada"\n', b""), (">&-", b"", b"START")):
+            with self.subTest(closed):
+                done = subprocess.run(
+                    ["/bin/sh", "-c", f"{command} {closed}"],
+                    cwd=self.folder,
+                    env=env,
+                    capture_output=True,
+                    timeout=PATIENCE,
+                    check=False,
+                )
+                self.assertEqual((done.returncode, done.stdout), (0, out))
+                self.assertIn(err, done.stderr)
+                self.assertNotIn(b"hello", done.stderr)
 
     def test_a_failure_ends_it_with_1_unless_it_is_to_keep_going(self) -> None:
         file = self.file({"name": "Ada"}, {}, {"name": "Bob"}, handler="greeting.Greeter")

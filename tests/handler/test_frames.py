@@ -6,12 +6,18 @@ import contextlib
 import io
 import logging
 import os
+import select
+import signal
 import struct
+import threading
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from lambda_sim.handler.failure import ErrorReport
 from lambda_sim.handler.frames import FrameSink
 from lambda_sim.handler.logs import LambdaLog
+from tests.support import PATIENCE
 
 HEADER = struct.Struct(">IIQ")
 
@@ -59,6 +65,28 @@ class TestSink(FrameTestCase):
     def test_half_a_surrogate_pair_is_no_reason_to_lose_the_message(self) -> None:
         FrameSink(self.mouth, is_json=False).write("a\ud800b")
         self.assertEqual(self.frames(), [(0xA55A0003, "a\\ud800b")])
+
+    def test_who_is_interrupted_in_the_midst_of_an_event_ends_it_first(self) -> None:
+        text = "a" * 1_000_000  # more than a pipe holds
+        received: list[bytes] = []
+
+        def interrupt_and_read() -> None:
+            while select.select([], [self.mouth], [], 0)[1]:  # until the pipe is full
+                time.sleep(0)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            while select.select([self.ear], [], [], 0.5)[0]:
+                received.append(os.read(self.ear, 65_536))
+
+        def interrupt(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+        with ThreadPoolExecutor() as threads:
+            reading = threads.submit(interrupt_and_read)
+            with self.assertRaises(KeyboardInterrupt):
+                FrameSink(self.mouth, is_json=False).write(text)
+            reading.result(PATIENCE)
+        self.assertEqual(b"".join(received)[HEADER.size :].decode(), text)
 
 
 class TestLog(FrameTestCase):

@@ -40,6 +40,7 @@ class GuardTest(SimulatorTest):
         super().setUp()
         self.stuck = threading.Event()
         self.told: list[DeadlineExceeded] = []
+        self.is_spinning = False
 
     def guard(self, margin: float) -> DeadlineGuard:
         return self.enterContext(DeadlineGuard(margin, on_stuck=self.on_stuck))
@@ -72,8 +73,19 @@ class GuardTest(SimulatorTest):
         """Python code that never waits, for as long as a test has patience."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            pass
+            self.is_spinning = True
         self.fail("nothing interrupted the loop")
+
+    def look_once_it_spins(self, watch: Any) -> None:
+        """Not before: an error that comes on entering shows where the work would have begun."""
+
+        def look() -> None:
+            until = time.monotonic() + PATIENCE
+            while not self.is_spinning and time.monotonic() < until:
+                time.sleep(0)
+            watch.look(time.monotonic())
+
+        self.soon(look)
 
 
 class Anywhere:
@@ -85,9 +97,18 @@ class Anywhere:
         self.assertEqual(self.told, [])
 
     def test_the_error_shows_where_the_code_was(self: Any) -> None:
-        stack = self.fail_in(self.spin).stack
+        guard = self.guard(LONG)
+
+        def watched() -> DeadlineExceeded:
+            deadline = Deadline.after(2 * LONG)
+            with self.assertRaises(DeadlineExceeded) as caught, guard.watch(deadline) as watch:
+                self.look_once_it_spins(watch)
+                self.spin()
+            return caught.exception
+
+        stack = self.run_work(watched).stack
         self.assertIn("in spin", stack[-1])
-        self.assertIn("work()", stack[0])
+        self.assertIn("self.spin()", stack[0])
 
     def test_one_that_comes_between_work_and_exit_leaves_nothing_open(self: Any) -> None:
         guard = self.guard(LONG)
@@ -355,7 +376,7 @@ class MainThreadTest(Anywhere, GuardTest):
     def test_it_may_be_entered_by_an_exit_stack(self) -> None:
         guard = self.guard(LONG)
         with self.assertRaises(DeadlineExceeded) as caught, contextlib.ExitStack() as stack:
-            stack.enter_context(guard.watch(Deadline.after(0)))
+            self.look_once_it_spins(stack.enter_context(guard.watch(Deadline.after(2 * LONG))))
             self.spin()
         self.assertIn("in spin", caught.exception.stack[-1])
 
@@ -364,7 +385,7 @@ class MainThreadTest(Anywhere, GuardTest):
         target = Target.here()
         with contextlib.ExitStack() as stack:
             watch = stack.enter_context(guard.watch(Deadline.after(2 * LONG)))
-            target._wanted = _Order(DeadlineExceeded, watch)
+            target._wanted = _Order(DeadlineExceeded, watch.entry)
             _unseen(_thread.interrupt_main) + SIGNAL
         self.assertEqual((target._open, target.held), ([], None))
 

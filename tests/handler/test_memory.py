@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import unittest
@@ -139,6 +140,27 @@ class HardLimitTest(MemoryTest):
             deaf(memory)
         self.assertEqual(len(swallowed), 1)
         self.assertEqual(caught.exception.used_bytes, 98)
+
+    def test_a_look_at_the_work_before_interrupts_nothing(self) -> None:
+        measured, go_on = threading.Event(), threading.Event()
+
+        def source() -> int:
+            measured.set()
+            go_on.wait(PATIENCE)
+            return 99
+
+        memory = MemoryWatch(
+            100, source=source, on_soft=self.warned.append, watchdog=self.busy_watchdog()
+        )
+        memory._looked_at = math.inf  # so that the end of work is not looked at, too
+        with memory:
+            look = self.soon(memory.look, time.monotonic())
+            self.assertTrue(measured.wait(PATIENCE))
+            memory._looked_at = math.inf
+        with memory:
+            go_on.set()
+            look.result(PATIENCE)
+        self.assertEqual(self.warned, [99])
 
     def test_tidying_up_is_not_interrupted(self) -> None:
         tidied = []

@@ -173,6 +173,13 @@ class TestWorkers(ServingTest):
         said = sorted(self.said(simulator))
         self.assertEqual(said, ["setup", "setup", "teardown", "teardown a"])
 
+    def test_each_worker_hears_of_sigterm_once(self) -> None:
+        simulator = self.started({"max_concurrency": 2}, HEARS="sigterm")
+        simulator.wait_for_parked(3, PATIENCE)
+        simulator.graceful_shutdown()
+        said = self.said(simulator)
+        self.assertEqual((said.count("sigterm"), said.count("teardown")), (2, 2))
+
     def test_a_handler_without_teardown_registers_nothing(self) -> None:
         self.client = ("-m", "lambda_sim.handler", "typed.streamed")
         simulator = self.started()

@@ -7,6 +7,7 @@ from unittest import mock
 
 from lambda_sim.errors import ShuttingDown
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
+from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.lifecycle.gauges import NoGauges
 from lambda_sim.lifecycle.ledger import Stage
 from lambda_sim.lifecycle.machine import Life
@@ -166,6 +167,34 @@ class LastBreathTest(unittest.TestCase):
                 with environment as machine:
                     self.assertIs(machine.life, Life.STARTING)
                     self.assertIs(machine.runtime.stage, RuntimeStage.STARTED)
+
+
+class LateReportTest(unittest.TestCase):
+    def test_what_ends_one_generation_does_not_end_the_next(self) -> None:
+        for kind in ("on-demand", "snap-start"):
+            with self.subTest(kind):
+                environment = ExecutionEnvironment(SimulatorConfig(initialization_type=kind))
+                self.addCleanup(environment.close)
+                with environment as machine:
+                    machine.start()
+                environment.gauges = Slow(environment)
+                report = environment.fail_restore if kind == "snap-start" else environment.fail_init
+                with self.assertRaises(PollerGone):
+                    report(Failure(error_type="Function.Gone", message="it is over"))
+                with environment as machine:
+                    self.assertEqual((machine.generation, machine.init_error), (2, None))
+
+
+class Slow(NoGauges):
+    """While output is read, the environment is reset."""
+
+    def __init__(self, environment: ExecutionEnvironment) -> None:
+        self._environment = environment
+
+    def drain(self, flush: bool = False) -> None:
+        with self._environment as machine:
+            machine.start_over()
+            machine.start()
 
 
 class Unread(Caller):

@@ -867,6 +867,20 @@ class ShutdownTest(MachineTest):
         self.assertEqual(machine.registry.lingering(), [])
         self.assertIsNone(machine.registry.take_event(one, "poll"))
 
+    def test_shutdown_is_sent_once_whatever_ends_it(self) -> None:
+        machine = self.machine()
+        early, late = (self.extension(machine, name, "SHUTDOWN") for name in ("early", "late"))
+        machine.announce(ShutdownReason.TIMEOUT, 5)
+        machine.extension_asks(early, "poll")
+        self.assertIsNotNone(machine.registry.take_event(early, "poll"))
+        machine.begin_shutdown(ShutdownReason.SPINDOWN)
+        machine.announce(ShutdownReason.SPINDOWN, 6)
+        self.assertIsNone(machine.registry.take_event(early, "poll"))
+        machine.extension_asks(late, "poll")
+        event = ShutdownEvent(reason=ShutdownReason.TIMEOUT, deadline_ms=5)
+        self.assertEqual(self.event(machine, late, "poll"), event)
+        self.assertIsNone(machine.registry.take_event(late, "poll"))
+
     def test_an_event_that_was_sent_before_comes_before_shutdown(self) -> None:
         machine = self.machine(rules=RELAXED)
         one = self.extension(machine, "one", "INVOKE", "SHUTDOWN")

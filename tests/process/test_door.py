@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import socket
 import stat
 import sys
 import tempfile
+import threading
 import unittest
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from io import StringIO
 from unittest import mock
 
 from lambda_sim.errors import BinaryNotFound
 from lambda_sim.model.process import ProcessConfig, ProcessRole
-from lambda_sim.process import ManagedProcess
+from lambda_sim.process import ManagedProcess, logs
 from lambda_sim.process.door import CAN_OPEN, LOG_FD_PROVIDER
 from tests.process.case import PATIENCE, SandboxTestCase, program
 
@@ -102,6 +106,43 @@ class DoorTest(SandboxTestCase):
         (line,) = self.wait_for_lines(1)
         self.assertTrue(stat.S_ISSOCK(os.stat(line.strip()).st_mode), line)
         self.assertEqual([], os.listdir(folder))
+
+    def test_the_folder_for_temporary_files_may_have_a_long_name(self) -> None:
+        folder = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "long" * 40)
+        os.mkdir(folder)
+        self.enterContext(mock.patch("tempfile.tempdir", folder))
+        server = self.server()
+        self.workers(program("workers", server.getsockname()[1], 1, 1))
+        self.wait_for_lines(1)
+
+    def test_who_finds_no_descriptor_left_is_heard_as_soon_as_there_is_one(self) -> None:
+        is_left = threading.Event()
+        polled: list[set[int]] = []
+        accept, poll = socket.socket.accept, logs._poll
+
+        def scarce(listener: socket.socket) -> object:
+            if listener.family == socket.AF_UNIX and not is_left.is_set():
+                raise OSError(errno.EMFILE, "too many open files")
+            return accept(listener)
+
+        def noted(files: Iterable[int]) -> select.poll:
+            polled.append(set(files := list(files)))
+            return poll(files)
+
+        self.enterContext(mock.patch.object(socket.socket, "accept", scarce))
+        self.enterContext(mock.patch.object(logs, "_poll", noted))
+        server = self.server()
+        with self.assertLogs("lambda_sim.process.door", "WARNING") as told:
+            child = self.workers(program("workers", server.getsockname()[1], 1, 1))
+            door = self.sandbox._staff.output._doors[0].door
+            with server.accept()[0] as link:  # the worker has written its line
+                self.wait_for(lambda: door.is_full and polled and door.fd not in polled[-1])
+                self.assertEqual([], self.lines)
+                is_left.set()
+                self.wait_for_lines(1)
+                link.sendall(b"!")
+            child.wait(PATIENCE)
+        self.assertIn("is not heard yet", told.output[0])
 
     def test_each_runtime_has_its_own_which_ends_with_it(self) -> None:
         show = ["/bin/sh", "-c", f"echo ${LOG_FD_PROVIDER}; exec sleep 600"]

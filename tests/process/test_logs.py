@@ -7,13 +7,16 @@ import os
 import socket
 import sys
 import threading
+import unittest
 from collections import Counter
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
 from lambda_sim.process import ManagedProcess
-from lambda_sim.process.lines import MAX_LINE_BYTES
-from lambda_sim.process.logs import Ears
+from lambda_sim.process.echo import Echo
+from lambda_sim.process.lines import MAX_LINE_BYTES, LineCutter
+from lambda_sim.process.logs import Ears, OnLine, Pipe
 from tests.process.case import PATIENCE, SandboxTestCase, program
 
 
@@ -86,6 +89,56 @@ class OutputTest(SandboxTestCase):
         with self.assertRaisesRegex(RuntimeError, "no such line"):
             self.sandbox.close()
         self.assertEqual(self.lines, ["bad\n", "good\n"])
+
+
+class InterruptedTest(unittest.TestCase):
+    """A caller whom Ctrl-C interrupts while he reads: what he has read is not lost."""
+
+    def setUp(self) -> None:
+        self.lines: list[str] = []
+        self.printed: list[str] = []
+
+    def read(self, on_line: OnLine, on_print: Callable[[str, str], None]) -> None:
+        reader, writer = os.pipe()
+        os.write(writer, b"one\ntwo\nthree\n")
+        os.close(writer)
+        ears, echo = Ears(), Echo()
+        self.addCleanup(ears.close)
+        child = mock.create_autospec(ManagedProcess, instance=True)
+        with (
+            open(reader, "rb", buffering=0) as file,
+            mock.patch.object(echo, "print", on_print),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            Pipe(
+                child,
+                file,
+                copy_to="stdout",
+                echo=echo,
+                on_line=on_line,
+                cutter=LineCutter(),
+                ears=ears,
+                debtors=set(),
+            ).drain(flush=False)
+
+    def test_the_other_lines_are_heard_though_not_printed(self) -> None:
+        def hear(child: ManagedProcess, line: str) -> None:
+            self.lines.append(line)
+            if line == "two\n":
+                raise KeyboardInterrupt
+
+        self.read(hear, lambda line, stream: self.printed.append(line))
+        self.assertEqual(self.lines, ["one\n", "two\n", "three\n"])
+        self.assertEqual(self.printed[0], "one\n")
+        self.assertNotIn("three\n", self.printed)
+
+    def test_so_they_are_where_the_printing_is_interrupted(self) -> None:
+        def show(line: str, stream: str) -> None:
+            self.printed.append(line)
+            raise KeyboardInterrupt
+
+        self.read(lambda child, line: self.lines.append(line), show)
+        self.assertEqual((len(self.lines), self.printed), (3, ["one\n"]))
 
 
 class DrainTest(SandboxTestCase):

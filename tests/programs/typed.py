@@ -1,6 +1,7 @@
 """A typed handler that says what happens to it."""
 
 import os
+import signal
 import time
 
 from lambda_sim.handler import Handler, Invocation, as_entrypoint, lambda_handler
@@ -13,6 +14,8 @@ class Store(Handler[list[str], dict[str, str], list[str]]):
         print("setup", os.getpid())
         if os.environ.get("FAIL") == "setup":
             raise ConnectionError("no database")
+        if os.environ.get("HEARS") == "sigterm":
+            signal.signal(signal.SIGTERM, lambda number, frame: print("sigterm"))
         return []
 
     def run(self, shared: list[str], invocation: Invocation[dict[str, str]]) -> list[str]:

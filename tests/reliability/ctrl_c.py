@@ -7,6 +7,7 @@ Run by ``test_ctrl_c.py``, in a process of its own.
 from __future__ import annotations
 
 import random
+import socket
 import unittest
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import attrs
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
 from lambda_sim.process import tree
 from lambda_sim.testing.leftovers import Census
+from tests.raw import RawExtension
 from tests.reliability import chaos
 from tests.reliability.steps import count_of, interrupted
 from tests.support import PATIENCE, handler_runtime
@@ -32,6 +34,8 @@ class CtrlCTest(unittest.TestCase):
         # Of a socket that had just been made, and of which nobody could know: Python closes it.
         self.enterContext(warnings.catch_warnings())
         warnings.simplefilter("ignore", ResourceWarning)
+        self.listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        self.guests: list[RawExtension] = []
 
     def test_in_a_start(self) -> None:
         self.assert_all_is_ended(new, Simulator.start)
@@ -45,6 +49,9 @@ class CtrlCTest(unittest.TestCase):
     def test_in_a_close(self) -> None:
         self.assert_all_is_ended(running, Simulator.close)
 
+    def test_in_a_close_with_guests(self) -> None:
+        self.assert_all_is_ended(self.with_guest, Simulator.close)
+
     def test_in_a_graceful_shutdown(self) -> None:
         self.assert_all_is_ended(running, Simulator.graceful_shutdown)
 
@@ -54,6 +61,7 @@ class CtrlCTest(unittest.TestCase):
         simulator = begin()
         count = count_of(partial(work, simulator))
         simulator.close()
+        self.see_guests_off()
         dice = random.Random(chaos.SEED)
         for _ in range(TIMES):
             step = dice.randint(1, count)
@@ -63,6 +71,24 @@ class CtrlCTest(unittest.TestCase):
                 interrupted(partial(work, simulator), step)
                 simulator.close()
                 self.assert_nobody_came(before)
+                self.see_guests_off()
+
+    def with_guest(self) -> Simulator:
+        """An environment with an extension that is not its own process, and keeps its connection;
+        telemetry goes to it, and it does not read any."""
+        simulator = running()
+        guest = RawExtension(simulator).register("guest")
+        uri = f"http://sandbox.localdomain:{self.listener.getsockname()[1]}"
+        wanted = {"schemaVersion": "2022-12-13", "types": ["platform"]}
+        guest.subscribe({**wanted, "destination": {"protocol": "HTTP", "URI": uri}})
+        self.guests.append(guest)
+        return simulator
+
+    def see_guests_off(self) -> None:
+        while self.guests:
+            guest = self.guests.pop()
+            self.assertTrue(guest.is_closed_by_peer())
+            guest.close()
 
     def assert_nobody_came(self, before: Census) -> None:
         # A thread that nobody joined any more ends a moment later.
