@@ -60,9 +60,10 @@ class Handover:
     @property
     def is_next_large(self) -> bool:
         """Whether what would be taken next had better be sent by the poll's own thread."""
-        waiting = [one for one in self._ledger.open.values() if _is_free(one)]
-        waiting += list(self._ledger.pending)[:1]
-        return any(_is_large(one) for one in waiting)
+        pending = self._ledger.pending
+        if pending and _is_large(pending[0]):
+            return True
+        return any(_is_free(one) and _is_large(one) for one in self._ledger.open.values())
 
     def take(self, poll: Poll, *, again: bool) -> Record | None:
         """What a poll is handed, if there is something.
