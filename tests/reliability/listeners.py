@@ -14,6 +14,7 @@ from lambda_sim.errors import ShuttingDown, WaitTimeout
 from lambda_sim.testing import TelemetryReceiver
 from tests.reliability.crew import A_LONG_TIME
 from tests.support import PATIENCE
+from tests.telemetry.doubles import free_port
 
 A_WHILE = 0.02
 A_BITE = 10
@@ -21,8 +22,7 @@ A_BITE = 10
 
 def vanished() -> str:
     """A URL where nobody listens any more."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return _url(listener)
+    return _url(free_port())
 
 
 def die(receiver: TelemetryReceiver) -> None:
@@ -38,7 +38,7 @@ class Crawler:
     def __init__(self, threads: Executor) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
-        self.url = _url(self._listener)
+        self.url = _url(self._listener.getsockname()[1])
         self.bites = 0
         self._threads = threads
         self._is_over = threading.Event()
@@ -143,5 +143,5 @@ def _count(simulator: Simulator, kind: str) -> int:
     return len(simulator.get_telemetry_events_by_type(f"platform.{kind}"))
 
 
-def _url(listener: socket.socket) -> str:
-    return f"http://sandbox.localdomain:{listener.getsockname()[1]}/"
+def _url(port: int) -> str:
+    return f"http://sandbox.localdomain:{port}/"
