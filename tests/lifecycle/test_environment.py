@@ -16,6 +16,7 @@ from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.invocation import Invocation
 from lambda_sim.model.process import ProcessRole
+from lambda_sim.refusals import InvalidStateTransition
 from lambda_sim.sync import Worker
 from tests.support import Key, with_default_signals
 
@@ -179,7 +180,7 @@ class LateReportTest(unittest.TestCase):
                     machine.start()
                 environment.gauges = Slow(environment)
                 report = environment.fail_restore if kind == "snap-start" else environment.fail_init
-                with self.assertRaises(PollerGone):
+                with self.assertRaises(InvalidStateTransition):
                     report(Failure(error_type="Function.Gone", message="it is over"))
                 with environment as machine:
                     self.assertEqual((machine.generation, machine.init_error), (2, None))
