@@ -45,6 +45,7 @@ from lambda_sim.router import Router
 from lambda_sim.telemetry.dispatcher import Dispatcher
 from lambda_sim.testing.leftovers import Census
 from lambda_sim.wire.server import WireServer
+from tests.conformance.case import subscription
 from tests.raw import RawExtension
 from tests.support import (
     NEXT,
@@ -177,10 +178,8 @@ class StartTest(SimulatorTest):
         self.addCleanup(extension.close)
         extension.register("one")
         listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
-        uri = f"http://sandbox.localdomain:{listener.getsockname()[1]}"
-        wanted = {"schemaVersion": "2022-12-13", "types": ["platform"]}
-        destination = {"protocol": "HTTP", "URI": uri}
-        self.assertEqual(200, extension.subscribe({**wanted, "destination": destination}).status)
+        wanted = subscription(listener.getsockname()[1])
+        self.assertEqual(200, extension.subscribe(wanted).status)
         return extension
 
     @unittest.skipIf(sys.platform == "win32", "signals")

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TypeVar, cast
 
-from lambda_sim import refusals
 from lambda_sim.errors import InvocationNotFound, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Order, Outgoing, Topic
 from lambda_sim.lifecycle.failures import Failure
@@ -20,7 +19,6 @@ from lambda_sim.lifecycle.loan import Loan
 from lambda_sim.lifecycle.machine import Machine
 from lambda_sim.lifecycle.poller import AnsweredElsewhere, NeedsOwnThread, Poller, PollerGone
 from lambda_sim.lifecycle.registry import Errand, Extension, ExtensionStage, Notice
-from lambda_sim.lifecycle.runtime import RuntimeStage
 from lambda_sim.model.config import SimulatorConfig
 from lambda_sim.model.extension import RegisteredExtension
 from lambda_sim.model.invocation import Invocation
@@ -208,20 +206,6 @@ class ExecutionEnvironment:
                     yield machine
                     return
 
-    @contextmanager
-    def _in_its_generation(self, failed: RuntimeStage) -> Iterator[Machine]:
-        """Hold the lock, after what was printed and used until now was heard of; that may take
-        time, and what ends one generation is not to end the next.
-
-        :raises InvalidStateTransition: the next has begun, as another failure came first.
-        """
-        generation = self._machine.generation
-        self._read_gauges(flush=True)
-        with self as machine:
-            if machine.generation != generation:
-                raise refusals.InvalidStateTransition(failed.value, failed.value)
-            yield machine
-
     def await_restore(self, poller: Poller) -> None:
         """The runtime's restore/next: block until the snapshot is restored.
 
@@ -265,8 +249,10 @@ class ExecutionEnvironment:
 
         :raises InvalidStateTransition: it is not being restored, or not any more.
         """
-        with self._in_its_generation(RuntimeStage.RESTORE_ERROR) as machine:
-            machine.fail_restore(failure)
+        generation = self._machine.generation
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.fail_restore(failure, generation)
             self._reporters += 1
 
     def give_back(self, record: Record, poller: Poller) -> None:
@@ -329,8 +315,10 @@ class ExecutionEnvironment:
 
         :raises InvalidStateTransition: it has asked for Next, or failed, already.
         """
-        with self._in_its_generation(RuntimeStage.INIT_ERROR) as machine:
-            machine.fail_init(failure)
+        generation = self._machine.generation
+        self._read_gauges(flush=True)
+        with self as machine:
+            machine.fail_init(failure, generation)
             self._reporters += 1
 
     # --- What extensions do ---------------------------------------------------------------------

@@ -192,11 +192,13 @@ class Machine:
         """Whether init was ended by hand, and the runtime has not come since."""
         return self.is_initialized and not self.init.is_told
 
-    def fail_init(self, failure: Failure) -> None:
+    def fail_init(self, failure: Failure, generation: int | None = None) -> None:
         """The runtime reports that it can't start.
 
+        :param generation: the one in which the report came; by default this one.
         :raises InvalidStateTransition: it has asked for Next, or failed, already.
         """
+        self._refuse_earlier(generation, RuntimeStage.INIT_ERROR)
         if self.runtime.stage is RuntimeStage.RESTORING:
             self.fail_restore(failure)
             return
@@ -212,6 +214,11 @@ class Machine:
         else:
             self._init_failed(failure)
         self._reset(ShutdownReason.FAILURE, failure)
+
+    def _refuse_earlier(self, generation: int | None, failed: RuntimeStage) -> None:
+        """What is read late is not to end the next generation: another failure ended its own."""
+        if generation not in (None, self.generation):
+            raise refusals.InvalidStateTransition(failed.value, failed.value)
 
     def launch_failed(self, role: ProcessRole, name: str, failure: Failure, reason: str) -> None:
         """A declared process could not be started, for a reason in telemetry's words."""
@@ -306,12 +313,14 @@ class Machine:
         """
         return self.runtime.take_restore(poll, is_due=self.life is Life.RESTORING)
 
-    def fail_restore(self, failure: Failure) -> None:
+    def fail_restore(self, failure: Failure, generation: int | None = None) -> None:
         """The runtime reports that a hook of its own failed after the restore.
 
+        :param generation: the one in which the report came; by default this one.
         :raises InvalidStateTransition: it is not being restored.
         """
         error = RuntimeStage.RESTORE_ERROR
+        self._refuse_earlier(generation, error)
         if self.runtime.stage is not RuntimeStage.RESTORING:
             raise refusals.InvalidStateTransition(self._runtime_state(), error.value)
         self.runtime.stage = error

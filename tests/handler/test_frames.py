@@ -69,13 +69,19 @@ class TestSink(FrameTestCase):
     def test_who_is_interrupted_in_the_midst_of_an_event_ends_it_first(self) -> None:
         text = "a" * 1_000_000  # more than a pipe holds
         received: list[bytes] = []
+        is_over = threading.Event()
+        self.addCleanup(is_over.set)
 
         def interrupt_and_read() -> None:
             while select.select([], [self.mouth], [], 0)[1]:  # until the pipe is full
                 time.sleep(0)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-            while select.select([self.ear], [], [], 0.5)[0]:
-                received.append(os.read(self.ear, 65_536))
+            while True:
+                is_last = is_over.is_set()  # before the look: what was written before it is seen
+                if select.select([self.ear], [], [], 0.01)[0]:
+                    received.append(os.read(self.ear, 65_536))
+                elif is_last:
+                    return
 
         def interrupt(number: int, frame: object) -> None:
             raise KeyboardInterrupt
@@ -85,6 +91,7 @@ class TestSink(FrameTestCase):
             reading = threads.submit(interrupt_and_read)
             with self.assertRaises(KeyboardInterrupt):
                 FrameSink(self.mouth, is_json=False).write(text)
+            is_over.set()
             reading.result(PATIENCE)
         self.assertEqual(b"".join(received)[HEADER.size :].decode(), text)
 

@@ -1,5 +1,4 @@
-"""Ctrl-C at any step of a start, a spawn, an invocation or a close: the close that follows ends it
-all.
+"""Ctrl-C at any step of what a simulator does: the close that follows ends it all.
 
 Run by ``test_ctrl_c.py``, in a process of its own.
 """
@@ -18,6 +17,7 @@ import attrs
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
 from lambda_sim.process import tree
 from lambda_sim.testing.leftovers import Census
+from tests.conformance.case import subscription
 from tests.raw import RawExtension
 from tests.reliability import chaos
 from tests.reliability.steps import count_of, interrupted
@@ -25,7 +25,6 @@ from tests.support import PATIENCE, handler_runtime
 
 TIMES = 12 * chaos.TIMES
 SLEEPER = ProcessConfig(["/bin/sleep", "600"], ProcessRole.RUNTIME, inherit_stdio=False)
-
 HELPER = attrs.evolve(SLEEPER, role=ProcessRole.EXTENSION)
 
 
@@ -78,9 +77,7 @@ class CtrlCTest(unittest.TestCase):
         telemetry goes to it, and it does not read any."""
         simulator = running()
         guest = RawExtension(simulator).register("guest")
-        uri = f"http://sandbox.localdomain:{self.listener.getsockname()[1]}"
-        wanted = {"schemaVersion": "2022-12-13", "types": ["platform"]}
-        guest.subscribe({**wanted, "destination": {"protocol": "HTTP", "URI": uri}})
+        guest.subscribe(subscription(self.listener.getsockname()[1]))
         self.guests.append(guest)
         return simulator
 
