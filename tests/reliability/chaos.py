@@ -137,7 +137,7 @@ class Storm:
         self.play(99_999, last)
         simulator = self.simulator
         count = len(self._ended)
-        reports = simulator.wait_for_telemetry("platform.report", count=count, timeout=PATIENCE)
+        reports = simulator.wait_for_telemetry("platform.report", count=count, timeout=AMPLE)
         if simulator.phase is not SimulatorPhase.READY:
             self.objections.append(f"at the end it is {simulator.phase}")
         told: dict[str, Counter[str]] = {one: Counter() for one in self._ended}

@@ -15,12 +15,14 @@ from lambda_sim.errors import ShuttingDown
 from lambda_sim.handler.http import Answer, Connection
 from lambda_sim.model.protocol import MAX_PAYLOAD_BYTES
 from tests.raw import RawConnection
-from tests.support import EVENT_NEXT, NEXT, PATIENCE
+from tests.reliability.chaos import AMPLE
+from tests.support import EVENT_NEXT, NEXT
 
 RUNTIME = "/2018-06-01/runtime/invocation"
 EXTENSION = "crew"
 """What a crew's extension registers as."""
 A_LONG_TIME = 3_600.0
+"""What a member waits at most for others, which may lack a processor; a close ends it."""
 TOO_LARGE = MAX_PAYLOAD_BYTES + 1
 
 
@@ -118,14 +120,14 @@ class Runtime(_Member):
         link.send_head("POST", f"{RUNTIME}/{self.id}/response", head)
         link.send(self.body)
         link.close()
-        self.simulator.wait_for_invocation_complete(self.id, PATIENCE)
+        self.simulator.wait_for_invocation_complete(self.id, A_LONG_TIME)
 
     def too_large(self) -> None:
         self.expect(self.post("response", bytes(TOO_LARGE)), 413)
 
     def late(self) -> None:
         """It answers when its time is over."""
-        self.simulator.wait_for_invocation_complete(self.id, PATIENCE)
+        self.simulator.wait_for_invocation_complete(self.id, A_LONG_TIME)
         self.expect(self.post("response", self.body), 400, 403, 410)
         self.crew.await_extensions(is_reset=self.simulator.config.rules.timeout_ends_environment)
 
@@ -237,14 +239,14 @@ class Crew:
         for one in (*self.raw, *(member.connection for member in self._members)):
             one.close()
         for job in self._jobs:
-            job.result(PATIENCE)
+            job.result(AMPLE)
 
     def await_extensions(self, *, is_reset: bool) -> None:
         """The runtime's first Next ends registration: the extension comes first."""
         if is_reset:
             self.await_reset()
         if self._has_extension:
-            self.simulator.wait_for_extensions(1, PATIENCE)
+            self.simulator.wait_for_extensions(1, A_LONG_TIME)
 
     def await_reset(self) -> None:
         initializing, simulator = SimulatorPhase.INITIALIZING, self.simulator
