@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["each"]
+__all__ = ["Steps", "each"]
 
 
 def each(*steps: Callable[[], object]) -> None:
@@ -17,3 +17,23 @@ def each(*steps: Callable[[], object]) -> None:
             steps[0]()
         finally:
             each(*steps[1:])
+
+
+class Steps:
+    """Steps of an end, collected at the start, the last first. Each is taken twice, the second
+    time for what Ctrl-C cut short in the first; those it kept from coming wait for the next close.
+
+    A step that finds nothing left to do must do nothing.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], object]] = []
+
+    def add(self, step: Callable[[], object]) -> None:
+        self._steps.append(step)
+
+    def close(self) -> None:
+        """Take all steps, whatever one raises; that comes out in the end."""
+        if self._steps:
+            step = self._steps[-1]
+            each(step, step, self._steps.pop, self.close)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
 
 from lambda_sim import evidence
+from lambda_sim.closing import Steps
 from lambda_sim.conductor import Conductor
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
 from lambda_sim.lifecycle.effects import Topic
@@ -112,7 +114,7 @@ class Simulator:
         # Guarded by _doors:
         self._whose_turn = 0
         # Touched by the thread whose turn it is:
-        self._undo = ExitStack()
+        self._undo = Steps()
         self._cleared_at = 0
         self._owner = os.getpid()
 
@@ -143,7 +145,7 @@ class Simulator:
         if self.phase is SimulatorPhase.SHUTTING_DOWN:
             raise ShuttingDown("the simulator is closed; make another to start again")
 
-    def _open(self, undo: ExitStack) -> None:
+    def _open(self, undo: Steps) -> None:
         environment = self._environment
         server = WireServer(
             Application(self._routes()),
@@ -152,12 +154,10 @@ class Simulator:
             port=self.config.port,
             on_hangup=environment.hung_up,
         )
-        # Twice, as Ctrl-C may cut the first short; so are others.
-        undo.callback(server.close)
-        undo.callback(server.close)
+        undo.add(server.close)
         self._server = server.start()
         # Closed below already, unless this start fails.
-        undo.callback(self._sandbox.close, CLOSE_GRACE)
+        undo.add(partial(self._sandbox.close, CLOSE_GRACE))
         for pid in (self.config.runtime_pid, *self.config.extension_pids):
             if pid is not None:
                 self._sandbox.register_pid(pid)
@@ -168,17 +168,14 @@ class Simulator:
             awake_since=lambda: self._sandbox.awake_since,
         )
         router = Router(environment, dispatcher)
-        undo.callback(router.close)
-        undo.callback(router.close)
+        undo.add(router.close)
         router.start()
-        undo.callback(self._conductor.close)
-        undo.callback(self._conductor.close)
+        undo.add(self._conductor.close)
         self._conductor.start()
         # Before the server, so that parked polls are gone before their handlers are joined.
-        undo.callback(environment.close)
-        undo.callback(environment.close)
+        undo.add(environment.close)
         # First of all, so that no process sees its API go away, and complains.
-        undo.callback(self._sandbox.close, CLOSE_GRACE)
+        undo.add(partial(self._sandbox.close, CLOSE_GRACE))
         environment.gauges = self._sandbox
         with environment as machine:
             machine.start()

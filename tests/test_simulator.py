@@ -10,7 +10,6 @@ import sys
 import threading
 import unittest
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
@@ -35,6 +34,7 @@ from lambda_sim import (
     StartError,
     WaitTimeout,
 )
+from lambda_sim.closing import Steps
 from lambda_sim.conductor import Conductor
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.machine import Life, Machine
@@ -192,16 +192,16 @@ class StartTest(SimulatorTest):
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
         simulator = Simulator().start()
         closings.append(simulator)
-        simulator._undo.callback(again)
+        simulator._undo.add(again)
         simulator.close()
         self.assertIs(simulator.phase, SimulatorPhase.SHUTTING_DOWN)
         open_it = Simulator._open
 
-        def closed_before(simulator: Simulator, undo: ExitStack) -> None:
+        def closed_before(simulator: Simulator, undo: Steps) -> None:
             again()
             open_it(simulator, undo)
 
-        def closed_after(simulator: Simulator, undo: ExitStack) -> None:
+        def closed_after(simulator: Simulator, undo: Steps) -> None:
             open_it(simulator, undo)
             again()
 
