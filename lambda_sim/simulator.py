@@ -559,7 +559,8 @@ class Simulator:
     def spawn_process(
         self, command: str | os.PathLike[str] | Sequence[str], role: ProcessRole
     ) -> ManagedProcess:
-        """Start a process with Lambda's variables, watched and frozen with the environment.
+        """Start a process with Lambda's variables, watched and frozen with the environment; one
+        that starts while that is frozen runs until the next freeze.
 
         :raises BinaryNotFound, SpawnFailed: it can't run.
         """

@@ -47,21 +47,23 @@ class FrameCutter:
         """Take what arrived; the lines and messages it completes. To be exhausted."""
         data = self._unclear + data
         self._unclear = b""
-        while data:
+        at = 0
+        while at < len(data):
             if self._missing:
-                part, data = data[: self._missing], data[self._missing :]
+                part = data[at : at + self._missing]
+                at += len(part)
                 self._missing -= len(part)
                 yield from self._message.add(part)
                 if not self._missing:
                     yield from self._message.take()
-            elif end := _end_of_text(data):
-                yield from self._lines.feed(data[:end])
-                data = data[end:]
-            elif len(data) < HEADER.size:
-                self._unclear, data = data, b""
+            elif (end := _end_of_text(data, at)) > at:
+                yield from self._lines.feed(data[at:end])
+                at = end
+            elif len(data) - at < HEADER.size:
+                self._unclear, at = data[at:], len(data)
             else:
-                _, _, self._missing, _ = HEADER.unpack_from(data)
-                data = data[HEADER.size :]
+                _, _, self._missing, _ = HEADER.unpack_from(data, at)
+                at += HEADER.size
 
     def flush(self) -> Iterator[str]:
         """What is held of an unfinished line or message, if anything."""
@@ -72,12 +74,12 @@ class FrameCutter:
         yield from self._message.take()
 
 
-def _end_of_text(data: bytes) -> int:
-    """How far it is to what is a frame, or may turn out as one when more comes."""
-    at = data.find(MARK)
+def _end_of_text(data: bytes, start: int) -> int:
+    """Where what is a frame begins, or may turn out as one when more comes."""
+    at = data.find(MARK, start)
     while 0 <= at < len(data) - len(MARK) and data[at + len(MARK)] not in KINDS:
         at = data.find(MARK, at + 1)
     if at >= 0:
         return at
-    held = next((n for n in (2, 1) if data.endswith(MARK[:n])), 0)
+    held = next((n for n in (2, 1) if data.endswith(MARK[:n], start)), 0)
     return len(data) - held

@@ -132,7 +132,7 @@ class Freezer:
                     known.suspend()
                 except psutil.NoSuchProcess:
                     continue
-                except psutil.Error as error:
+                except tree.UNSEEN as error:
                     refused.append(f"{known.pid}: {error}")
                     continue
                 stopped.add(known.pid)
@@ -141,6 +141,7 @@ class Freezer:
 
     def _wake_all(self) -> list[str]:
         refused: list[str] = []
+        unseen: list[psutil.Process] = []
         had_others = bool(self._others)
         while self._others:
             known = self._others.pop()
@@ -150,7 +151,11 @@ class Freezer:
                 continue  # ended, and its id perhaps a stranger's by now
             except psutil.Error as error:
                 refused.append(f"{known.pid}: {error}")
-        if had_others:
+            except OSError as error:  # for want of descriptors; the next thaw tries again
+                refused.append(f"{known.pid}: {error}")
+                unseen.append(known)
+        self._others += reversed(unseen)
+        if had_others and not unseen:
             self._woken()
         while self._groups:
             group = self._groups.pop()

@@ -134,7 +134,7 @@ class ProcessGroup:
         with suppress(PermissionError):
             self.resume()
         for stray in self.strays():
-            with suppress(psutil.Error):
+            with suppress(*tree.UNSEEN):
                 stray.resume()
 
     def terminate(self) -> None:
@@ -149,7 +149,7 @@ class ProcessGroup:
         with suppress(PermissionError):
             self.signal(KILL)
         for stray in strays:
-            with suppress(psutil.Error):
+            with suppress(*tree.UNSEEN):
                 stray.kill()
 
     def kill_rest(self) -> list[psutil.Process]:
@@ -177,7 +177,7 @@ class ProcessGroup:
                 self._are_others_starved = True
         try:
             known.kill()
-        except psutil.Error:
+        except tree.UNSEEN:
             return None
         return known
 

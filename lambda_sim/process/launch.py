@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from lambda_sim.errors import BinaryNotFound, SpawnFailed
 from lambda_sim.model.process import ProcessConfig, ProcessRole
 from lambda_sim.process.frames import LOG_FD
+from lambda_sim.process.surroundings import working_directory
 
 if sys.platform != "win32":
     import fcntl
@@ -43,9 +44,8 @@ def launch(
     :raises SpawnFailed: the system refused to start it.
     """
     word = config.words[0]
-    if config.cwd is not None and not os.path.isdir(config.cwd):
-        raise SpawnFailed(f"{word}: the working directory {config.cwd!r} is not there")
-    program = find_program(word, environment.get("PATH", os.defpath), config.cwd)
+    search_path = environment.get("PATH", os.defpath)
+    program = find_program(word, search_path, working_directory(config))
     words, program = _wrapped(config, program, environment)
     output = subprocess.PIPE if is_heard else None
 
@@ -131,14 +131,13 @@ def _second_way(writer: int) -> int:
         os.close(frames)
 
 
-def find_program(word: str, search_path: str, cwd: str | None) -> str:
-    """The file that a command's first word names; with a slash in it, it is a path from ``cwd``.
+def find_program(word: str, search_path: str, base: str) -> str:
+    """The file that a command's first word names; with a slash in it, it is a path from ``base``.
 
     :raises BinaryNotFound: there is none, or none that may be executed.
     """
     import shutil  # noqa: PLC0415 - it brings four ways to compress
 
-    base = os.path.abspath(cwd or os.curdir)
     if os.path.dirname(word):
         path = os.path.join(base, word)
         if not os.path.exists(path):

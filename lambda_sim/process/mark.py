@@ -76,7 +76,7 @@ def kill_bearers(mark: str, first: Birth) -> list[psutil.Process]:
         new = [one for one in map(tree.process, pids) if one is not None and one not in killed]
         killed.extend(new)
         for known in new:
-            with suppress(psutil.Error):
+            with suppress(*tree.UNSEEN):
                 known.kill()
         return not new and not is_one_starting
 

@@ -143,7 +143,7 @@ class TreeMemory:
         for pid in (self._pid, *tree.descendants([self._pid])):
             try:
                 size = psutil.Process(pid).memory_info().rss
-            except psutil.Error:
+            except tree.UNSEEN:
                 continue
             found.append(Usage(pid, peak=size, anonymous=size, shared=0, file=0))
         return found

@@ -402,7 +402,7 @@ class LocalSandbox:
             unknown = kill_bearers(self._mark, self._staff.guard.birth)
             tree.asked_until(lambda: not any(map(tree.is_alive, unknown)), ORPHAN_TIME)
             for one in unknown:
-                with suppress(psutil.Error):
+                with suppress(*tree.UNSEEN):
                     one.wait(0)  # a child of ours, whom nobody else waits for
 
     def _dismiss(self) -> None:

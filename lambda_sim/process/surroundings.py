@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
+from lambda_sim.errors import SpawnFailed
 from lambda_sim.model.process import ProcessConfig
 
-__all__ = ["child_environment"]
+__all__ = ["child_environment", "working_directory"]
 
 ALLOWED = (
     "COMSPEC",
@@ -47,6 +49,7 @@ def child_environment(
 
     :param variables: Lambda's own and the function's.
     :param outer: where the allow-list is looked up.
+    :raises SpawnFailed: there the process can't run.
     """
     environment = {name: outer[name] for name in ALLOWED if name in outer}
     environment.update(variables)
@@ -54,8 +57,20 @@ def child_environment(
         if environment.get(name) == default and outer.get(name):
             environment[name] = _appended(outer[name], default)
     if environment.get("LAMBDA_TASK_ROOT") == TASK_ROOT and not os.path.isdir(TASK_ROOT):
-        environment["LAMBDA_TASK_ROOT"] = os.path.abspath(config.cwd or os.curdir)
+        environment["LAMBDA_TASK_ROOT"] = working_directory(config)
     return environment | config.env
+
+
+def working_directory(config: ProcessConfig) -> str:
+    """Where a process runs.
+
+    :raises SpawnFailed: it is not there.
+    """
+    given = config.cwd or os.curdir
+    with suppress(FileNotFoundError):  # even our own may have been deleted
+        if os.path.isdir(found := os.path.abspath(given)):
+            return found
+    raise SpawnFailed(f"{config.words[0]}: the working directory {given!r} is not there")
 
 
 def _appended(first: str, then: str) -> str:

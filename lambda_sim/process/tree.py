@@ -11,6 +11,7 @@ import psutil
 from lambda_sim.sync import Deadline, Monitor
 
 __all__ = [
+    "UNSEEN",
     "asked_until",
     "children",
     "descendants",
@@ -23,6 +24,9 @@ __all__ = [
 EXECUTING_TIME = 1.0
 """Seconds at most, on a busy machine, from the birth of a process to its program's first step."""
 
+UNSEEN = (psutil.Error, OSError)
+"""What psutil raises of a process that is gone or another user's, or when descriptors ran out."""
+
 SHORTEST_PAUSE = 0.000_05
 LONGEST_PAUSE = 0.005
 
@@ -33,7 +37,7 @@ def children(pid: int) -> list[int]:
         found = process(pid)
         try:
             return [child.pid for child in found.children()] if found else []
-        except psutil.Error:
+        except UNSEEN:
             return []
     pids: list[int] = []
     try:
@@ -59,20 +63,21 @@ def descendants(roots: Iterable[int]) -> list[int]:
 
 
 def process(pid: int) -> psutil.Process | None:
-    """A process and its start time, which tells it from a later one of the same id."""
+    """A process and its start time, which tells it from a later one of the same id. None also if
+    that can't be seen now, for want of descriptors."""
     try:
         return psutil.Process(pid)
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, OSError):
         return None
 
 
 def is_alive(known: psutil.Process) -> bool:
-    """Whether the very same process is there and has not ended."""
+    """Whether the very same process is there and has not ended, as far as can be seen."""
     try:
         return known.is_running() and known.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:
+    except UNSEEN:
         return True
 
 
@@ -85,6 +90,8 @@ def is_at_rest(pid: int) -> bool:
         return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
     except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
         return True
+    except UNSEEN:
+        return False
 
 
 def is_starting(pid: int) -> bool:

@@ -80,6 +80,17 @@ class LaunchTest(SandboxTestCase):
         with self.assertRaisesRegex(SpawnFailed, "working directory '/no/such'"):
             self.spawn("/bin/true", cwd="/no/such")
 
+    def test_so_is_our_own_that_was_deleted(self) -> None:
+        self.addCleanup(os.chdir, os.getcwd())
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+        for variables in ({}, {"LAMBDA_TASK_ROOT": "/var/task"}):
+            with (
+                self.subTest(variables),
+                self.assertRaisesRegex(SpawnFailed, r"true: the working directory '\.' is not"),
+            ):
+                self.sandbox.spawn(ProcessConfig("/bin/true", ProcessRole.RUNTIME), variables)
+
     def test_a_word_with_a_null_byte_is_refused(self) -> None:
         with self.assertRaisesRegex(SpawnFailed, "null byte"):
             self.sandbox.spawn(ProcessConfig("/bin/true", ProcessRole.RUNTIME, args=("\0",)), {})

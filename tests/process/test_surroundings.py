@@ -70,11 +70,12 @@ class EnvironmentTest(unittest.TestCase):
     def test_the_task_root_is_where_the_process_runs(self) -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
-            mock.patch("os.path.isdir", return_value=False),
+            mock.patch("lambda_sim.process.surroundings.TASK_ROOT", "/no/such/task"),
         ):
-            made = child_environment(self.variables, config(cwd=folder), OUTER)
+            given = self.variables | {"LAMBDA_TASK_ROOT": "/no/such/task"}
+            made = child_environment(given, config(cwd=folder), OUTER)
             self.assertEqual(made["LAMBDA_TASK_ROOT"], folder)
-            made = child_environment(self.variables, config(), OUTER)
+            made = child_environment(given, config(), OUTER)
             self.assertEqual(made["LAMBDA_TASK_ROOT"], os.getcwd())
 
     def test_the_task_root_stays_lambdas_where_it_exists(self) -> None:
