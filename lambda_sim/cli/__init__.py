@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from lambda_sim.cli.arguments import parse
 from lambda_sim.errors import ConfigurationError, LambdaSimError
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import traceback  # noqa: PLC0415 - only a fault of ours needs it
 
         return _told(SIMULATOR_FAILED, ["a fault of its own:", traceback.format_exc()])
+    finally:
+        _flush(sys.stdout)
+        _flush(sys.stderr)
 
 
 def _told(status: int, lines: Sequence[str]) -> int:
@@ -48,3 +52,17 @@ def _told(status: int, lines: Sequence[str]) -> int:
 
     say("lambda-sim: " + "\n".join(lines), sys.stderr)
     return status
+
+
+def _flush(stream: TextIO | None) -> None:
+    """What argparse or logging could not write would be tried once more when the interpreter ends,
+    and make its status 120."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError) as error:
+        if stream is sys.stderr or isinstance(error, BrokenPipeError):
+            from lambda_sim.cli.output import give_up  # noqa: PLC0415 - few lose their reader
+
+            give_up(stream)

@@ -1,4 +1,4 @@
-"""Standard output, which somebody may have closed: ``lambda-sim ... | head``."""
+"""Standard output and error, which somebody may have closed: ``lambda-sim ... | head``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from lambda_sim.cli.values import json_value
+from lambda_sim.errors import LambdaSimError
 
-__all__ = ["for_machines", "for_people", "say", "write_out"]
+__all__ = ["for_machines", "for_people", "give_up", "say", "write_out"]
 
 
 def say(line: str, err: TextIO | None) -> None:
     """Put a line on standard error. One that is closed, or whose reader went away, is no reason to
     end."""
+    if err is None:
+        return
+    text = line + "\n"
     with suppress(OSError, ValueError):
-        if err is not None:
-            err.write(line + "\n")
+        if hasattr(err, "buffer"):
+            _put(text.encode(err.encoding, err.errors or "strict"), err)
+        else:  # text in memory, in its place
+            err.write(text)
             err.flush()
 
 
@@ -26,16 +32,33 @@ def write_out(data: bytes, out: TextIO | None = None) -> None:
     """Put bytes on standard output, if anybody reads it.
 
     :param out: standard output, where something else is in its place just now.
+    :raises LambdaSimError: it can't be written, on a full disk for instance.
     """
     out = out or sys.stdout
     if not out:  # closed before we began, as daemons' are
         return
     try:
-        out.buffer.write(data)
-        out.buffer.flush()
+        _put(data, out)
     except BrokenPipeError:
-        # What is left must not be tried once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return
+    except OSError as error:
+        raise LambdaSimError(f"standard output can't be written: {error.strerror}") from error
+
+
+def give_up(stream: TextIO) -> None:
+    """Have a stream lead nowhere. What is left in it would be tried once more when the interpreter
+    ends, and make its status 120."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _put(data: bytes, stream: TextIO) -> None:
+    try:
+        stream.buffer.write(data)
+        stream.buffer.flush()
+    except OSError:
+        give_up(stream)
+        raise
 
 
 def for_people(payload: bytes, out: TextIO | None = None) -> bytes:

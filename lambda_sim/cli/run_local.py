@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 import attrs
 
-from lambda_sim.cli import values
+from lambda_sim.cli import SIMULATOR_FAILED, values
 from lambda_sim.cli.output import for_machines, for_people, say, write_out
-from lambda_sim.errors import ConfigurationError
+from lambda_sim.errors import ConfigurationError, LambdaSimError
 from lambda_sim.handler.loading import add_function_folders
 from lambda_sim.handler.local import DEFAULT_MEMORY, Onlooker, run_local
 from lambda_sim.handler.local_report import InvocationReport
@@ -81,9 +81,15 @@ class _Printer(Onlooker):
 
     def is_stuck(self, report: InvocationReport) -> None:
         """What can't be interrupted is never to be waited for: it goes with the process."""
-        self.ended(report)
-        self.finish(len(self._data.invocations) - len(self._reports))
-        os._exit(FUNCTION_FAILED)
+        status = SIMULATOR_FAILED
+        try:
+            self.ended(report)
+            self.finish(len(self._data.invocations) - len(self._reports))
+            status = FUNCTION_FAILED
+        except LambdaSimError as error:
+            self.said(f"lambda-sim: {error}")
+        finally:
+            os._exit(status)
 
     def finish(self, left: int) -> None:
         """Print what is to be printed last."""

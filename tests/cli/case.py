@@ -20,6 +20,7 @@ from tests.support import PROGRAMS as SHARED
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 BOOTSTRAP = str(PROGRAMS / "bootstrap")
+COMMAND = [sys.executable, "-W", "error", "-m", "lambda_sim"]
 AWSLAMBDARIC = [sys.executable, "-m", "awslambdaric"]
 
 needs_awslambdaric = unittest.skipUnless(find_spec("awslambdaric"), "awslambdaric is not installed")
@@ -41,8 +42,11 @@ class CommandTestCase(unittest.TestCase):
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[bytes]:
         """The command, killed when the test takes too long."""
+        return self._start([*COMMAND, *words], environ)
+
+    def _start(self, command: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "lambda_sim", *words],
+            command,
             cwd=self.cwd,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH, **environ},
             stdin=subprocess.PIPE,
@@ -70,6 +74,11 @@ class CommandTestCase(unittest.TestCase):
 
     def run_command(self, *words: str, event: bytes = b"", **environ: str) -> Result:
         return self.finish(self.start(*words, **environ), event)
+
+    def run_redirected(self, where: str, *words: str, **environ: str) -> Result:
+        """The command with streams that lead elsewhere, said as shells say it."""
+        shell = ["/bin/sh", "-c", f'exec "$@" {where}', "sh"]
+        return self.finish(self._start([*shell, *COMMAND, *words], environ))
 
     def invoke(self, function: str, *words: str, event: bytes = b"") -> Result:
         """``invoke`` of one of our functions in the embedded runtime."""

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import unittest
 from typing import Any
 
 from tests.cli.case import CommandTestCase, Result
@@ -153,6 +154,13 @@ class TestRunLocal(CommandTestCase):
         self.assertEqual("Sandbox.Timedout", told["invocations"][0]["payload"]["errorType"])
         self.assertEqual((1, False), (told["notRun"], told["success"]))
         self.assertIn("not run: 1", result.err)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "there is no device that is full")
+    def test_what_is_stuck_ends_also_where_nothing_can_be_told_of_it(self) -> None:
+        file = self.file({"event": 1, "timeout": 0.3}, handler="greeting.stubborn")
+        result = self.run_redirected(">/dev/full", "run-local", file)
+        self.assertEqual(3, result.status, result.err)
+        self.assertIn("can't be written: No space left on device\n", result.err)
 
     def test_test_data_comes_from_a_pipe(self) -> None:
         self.cwd = self.folder
