@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import select
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
@@ -54,11 +55,24 @@ def give_up(stream: TextIO) -> None:
 
 def _put(data: bytes, stream: TextIO) -> None:
     try:
-        stream.buffer.write(data)
-        stream.buffer.flush()
+        _put_all(data, stream)
     except OSError:
         give_up(stream)
         raise
+
+
+def _put_all(data: bytes, stream: TextIO) -> None:
+    """Write it piece by piece, where the stream takes what fits and does not wait by itself."""
+    rest, is_out = memoryview(data), False
+    while not is_out:
+        try:
+            rest = rest[stream.buffer.write(rest) or 0 :]
+            stream.buffer.flush()
+            is_out = not rest
+        except BlockingIOError as full:
+            rest = rest[full.characters_written :]
+        if not is_out:
+            select.select([], [stream], [])
 
 
 def for_people(payload: bytes, out: TextIO | None = None) -> bytes:

@@ -11,7 +11,7 @@ import unittest
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import psutil
 
@@ -40,17 +40,21 @@ class CommandTestCase(unittest.TestCase):
         self.cwd = PROGRAMS
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
-    def start(self, *words: str, **environ: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, stdout: IO[bytes] | None = None, **environ: str
+    ) -> subprocess.Popen[bytes]:
         """The command, killed when the test takes too long."""
-        return self._start([*COMMAND, *words], environ)
+        return self._start([*COMMAND, *words], environ, stdout)
 
-    def _start(self, command: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: list[str], environ: dict[str, str], stdout: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
             command,
             cwd=self.cwd,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": CHILDREN_PATH, **environ},
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=stdout or subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         watchdog = threading.Timer(PATIENCE, child.kill)
@@ -64,9 +68,9 @@ class CommandTestCase(unittest.TestCase):
         child.kill()
         child.wait()
         for stream in (child.stdin, child.stdout, child.stderr):
-            assert stream is not None
             with suppress(BrokenPipeError):
-                stream.close()
+                if stream is not None:
+                    stream.close()
 
     def finish(self, child: subprocess.Popen[bytes], event: bytes = b"") -> Result:
         out, err = child.communicate(event)

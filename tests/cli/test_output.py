@@ -1,13 +1,15 @@
-"""What is printed where nobody reads, or nothing fits."""
+"""What is printed where nobody reads, nothing fits, or the stream does not wait."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lambda_sim.cli.output import say
+from lambda_sim.cli.output import say, write_out
 from tests.cli.case import CommandTestCase, Result
 from tests.support import PATIENCE
 
@@ -67,6 +69,57 @@ class TestFull(CommandTestCase):
         words = ("invoke", "--handler", "functions.count", "--event", "200")
         result = self.run_redirected(f"2>{FULL}", *words)
         self.assertEqual((0, b"null\n", ""), result)
+
+
+class TestNotWaiting(unittest.TestCase):
+    """A stream that takes what fits and does not wait: others that have it may have made it so."""
+
+    def setUp(self) -> None:
+        self.threads = self.enterContext(ThreadPoolExecutor(1))
+
+    def pipe(self, buffering: int) -> tuple[io.BufferedReader, io.TextIOWrapper]:
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)
+        said = self.enterContext(open(mouth, "wb", buffering))
+        stream = self.enterContext(io.TextIOWrapper(said, "utf-8", write_through=True))
+        return self.enterContext(open(ear, "rb")), stream
+
+    def test_all_of_it_arrives(self) -> None:
+        payload = bytes(range(256)) * 16_000
+        for buffering in (0, -1):
+            with self.subTest(buffering=buffering):
+                reader, out = self.pipe(buffering)
+                read = self.threads.submit(reader.read)
+                with out:
+                    write_out(payload, out)
+                self.assertTrue(payload == read.result(PATIENCE), "something is missing")
+
+    def test_so_does_a_log(self) -> None:
+        lines = [f"{number} " * 500_000 for number in range(5)]
+        for buffering in (0, -1):
+            with self.subTest(buffering=buffering):
+                reader, err = self.pipe(buffering)
+                read = self.threads.submit(reader.read)
+                with err:
+                    for line in lines:
+                        say(line, err)
+                came = read.result(PATIENCE).decode().splitlines()
+                self.assertTrue(lines == came, "something is missing")
+
+
+class TestCommandNotWaiting(CommandTestCase):
+    def test_all_of_an_event_arrives(self) -> None:
+        words = ("event", "sqs", "--count", "2000")
+        for environ in ({}, {"PYTHONUNBUFFERED": "1"}):
+            with self.subTest(environ):
+                ear, mouth = os.pipe()
+                os.set_blocking(mouth, False)
+                with open(ear, "rb") as reader:
+                    with open(mouth, "wb") as out:
+                        child = self.start(*words, stdout=out, **environ)
+                    event = json.loads(reader.read())
+                self.assertEqual(2000, len(event["Records"]))
+                self.assertEqual((0, None, ""), self.finish(child))
 
 
 class TestStandIns(unittest.TestCase):
