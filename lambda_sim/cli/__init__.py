@@ -14,6 +14,7 @@ from lambda_sim.errors import ConfigurationError, LambdaSimError
 
 __all__ = ["main"]
 
+FAILED = 1
 WRONG_USAGE = 2
 SIMULATOR_FAILED = 3
 INTERRUPTED = 130
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except SystemExit as end:  # --help, --version, and words that can't be understood
-        return end.code if isinstance(end.code, int) else 0
+        return _status_of(end)
     except ConfigurationError as error:
         return _told(WRONG_USAGE, [str(error)])
     except KeyboardInterrupt:
@@ -45,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         _flush(sys.stdout)
         _flush(sys.stderr)
+
+
+def _status_of(end: SystemExit) -> int:
+    """That of the process, if Python were told."""
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    from lambda_sim.cli.output import say  # noqa: PLC0415 - as below
+
+    say(str(end.code), sys.stderr)
+    return FAILED
 
 
 def _told(status: int, lines: Sequence[str]) -> int:
