@@ -97,11 +97,15 @@ def memory_bytes(environ: Mapping[str, str]) -> int | None:
 
 
 def tear_down(executor: Executor) -> None:
-    """Whatever that raises is logged: there is nobody left who could do something about it."""
+    """Whatever that raises is logged: there is nobody left who could do something about it.
+
+    Who exits does not, either, as an answer may be yet to be posted, or a result to be printed.
+    """
     try:
         executor.close()
-    except Exception:
-        _logger.exception("teardown failed")
+    except (Exception, SystemExit) as error:
+        if not (isinstance(error, SystemExit) and error.code in (None, 0)):
+            _logger.exception("teardown failed")
 
 
 def _fail_init(error: Exception, client: RuntimeClient, log: LambdaLog) -> int:

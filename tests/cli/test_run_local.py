@@ -42,6 +42,11 @@ class Sleepy(Greeter):
             time.sleep(0.05)
 
 
+class Leaving(Greeter):
+    def teardown(self, shared):
+        raise SystemExit("could not flush")
+
+
 def echo(event, context):
     return event.encode() if isinstance(event, str) else event
 
@@ -161,6 +166,14 @@ class TestRunLocal(CommandTestCase):
         result = self.run_redirected(">/dev/full", "run-local", file)
         self.assertEqual(3, result.status, result.err)
         self.assertIn("can't be written: No space left on device\n", result.err)
+
+    def test_a_teardown_that_exits_takes_nothing_from_what_is_told(self) -> None:
+        wrong = {"event": {"name": "Ada"}, "result": "hi Ada"}
+        file = self.file(wrong, handler="greeting.Leaving")
+        result = self.run_local(file, "--output", "json")
+        self.assertEqual(1, result.status, result.err)
+        self.assertFalse(json.loads(result.out)["success"])
+        self.assertIn("SystemExit: could not flush", result.err)
 
     def test_test_data_comes_from_a_pipe(self) -> None:
         self.cwd = self.folder

@@ -610,12 +610,24 @@ class TestEndings(LocalTest):
         self.assertEqual((handler.story, sys.stdout), (["teardown"], before))
 
     def test_a_teardown_that_fails_is_logged(self) -> None:
-        class Careless(Counting):
-            def teardown(self, shared: list[str]) -> None:
-                raise OSError("not open")
+        for error in (OSError, SystemExit):
 
-        run = run_local(Careless, TestData(orders("a"))).check()
-        self.assertEqual(run.logs[-1], "OSError: not open")
+            class Careless(Counting):
+                def teardown(self, shared: list[str], error: Any = error) -> None:
+                    raise error("not open")
+
+            run = run_local(Careless, TestData(orders("a"))).check()
+            self.assertEqual(run.logs[-1], f"{error.__name__}: not open")
+
+    def test_a_teardown_that_exits_as_if_all_were_well_has_not_failed(self) -> None:
+        for code in (None, 0):
+
+            class Done(Counting):
+                def teardown(self, shared: list[str], code: int | None = code) -> None:
+                    sys.exit(code)
+
+            run = run_local(Done, TestData(orders("a"))).check()
+            self.assertEqual(run.logs[-1], "run a")
 
 
 if __name__ == "__main__":

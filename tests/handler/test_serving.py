@@ -140,6 +140,17 @@ class TestOfInstances(ServingTest):
 class TestSigterm(ServingTest):
     def test_an_invocation_at_work_is_answered_before_sigterm_tears_down(self) -> None:
         simulator = self.started()
+        self.assertEqual(self.answer_after_sigterm(simulator), ["a"])
+        simulator.wait_for(lambda: "teardown a" in self.said(simulator), PATIENCE)
+
+    def test_so_it_is_where_teardown_exits_which_is_logged(self) -> None:
+        simulator = self.started(FAIL="exit")
+        self.assertEqual(self.answer_after_sigterm(simulator), ["a"])
+        told = "teardown failed"
+        simulator.wait_for(lambda: told in "\n".join(self.said(simulator)), PATIENCE)
+
+    def answer_after_sigterm(self, simulator: Simulator) -> Any:
+        """What comes of an invocation that SIGTERM found at work."""
         with tempfile.TemporaryDirectory() as folder:
             fifo = Path(folder) / "fifo"
             os.mkfifo(fifo)
@@ -155,8 +166,7 @@ class TestSigterm(ServingTest):
             os.kill(simulator.processes[0].pid, signal.SIGTERM)
             os.close(ends[0])
             state = simulator.wait_for_invocation_complete(request_id, PATIENCE)
-        self.assertEqual(state.response.payload, ["a"])
-        simulator.wait_for(lambda: "teardown a" in self.said(simulator), PATIENCE)
+        return state.response and state.response.payload
 
 
 @unittest.skipUnless(find_spec("awslambdaric"), "awslambdaric is not installed")

@@ -36,6 +36,8 @@ class Store(Handler[list[str], dict[str, str], list[str]]):
         print("teardown", *shared)
         if os.environ.get("FAIL") == "teardown":
             raise ConnectionError("it is gone")
+        if os.environ.get("FAIL") == "exit":
+            raise SystemExit("could not flush")
 
     def before_snapshot(self, shared: list[str]) -> None:
         shared.append("snapshot")
