@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Any, get_type_hints
 import attrs
 
 from lambda_sim.cli.output import write_out
-from lambda_sim.cli.values import json_value
+from lambda_sim.cli.values import json_value, standard_input
 from lambda_sim.errors import ConfigurationError
 from lambda_sim.handler.events import samples
 from lambda_sim.handler.events.samples.http import HeaderValues
@@ -128,9 +127,11 @@ def _content(text: str) -> str | bytes:
     if not text.startswith("@"):
         return text
     try:
-        held = sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
+        held = standard_input("-") if text == "@-" else Path(text[1:]).read_bytes()
     except OSError as error:
         raise ArgumentTypeError(f"{text[1:]} can't be read: {error.strerror}") from error
+    except ConfigurationError as error:
+        raise ArgumentTypeError(str(error)) from error
     try:
         return held.decode()
     except UnicodeDecodeError:

@@ -130,7 +130,7 @@ class _Printer(Onlooker):
 
 def _test_data(options: Namespace) -> TestData:
     if options.file == "-":
-        data = TestData.from_json(sys.stdin.buffer.read())
+        data = TestData.from_json(values.standard_input("FILE"))
     else:
         data = TestData.load(options.file)
     env = values.variables(options.env, options.env_file)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from lambda_sim.errors import ConfigurationError
 
-__all__ = ["event_bytes", "json_value", "parse_dotenv", "variables"]
+__all__ = ["event_bytes", "json_value", "parse_dotenv", "standard_input", "variables"]
 
 _BLANK = re.compile(r"[^\S\n]*(?:\#[^\n]*)?(?:\n|\Z)")
 _ENTRY = re.compile(
@@ -28,10 +28,11 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 def event_bytes(text: str) -> bytes:
     """The event that ``--event`` names, as it is written, in UTF-8.
 
-    :raises ConfigurationError: it is neither JSON nor a file of it; it says at which position.
+    :raises ConfigurationError: it is neither JSON nor a file of it, and it says at which position;
+        or standard input is closed.
     """
     if text == "-":
-        return _checked(sys.stdin.buffer.read(), "standard input")
+        return _checked(standard_input("--event"), "standard input")
     given = os.fsencode(text)
     try:
         json_value(given)
@@ -45,6 +46,17 @@ def event_bytes(text: str) -> bytes:
             allowed = f"JSON ({error}), a file that can be read ({trouble}), or -"
         raise ConfigurationError("--event", text, allowed) from error
     return given
+
+
+def standard_input(field: str) -> bytes:
+    """All that comes there.
+
+    :param field: what names it by ``-``.
+    :raises ConfigurationError: it is closed.
+    """
+    if sys.stdin is None:  # before we began, as daemons' is
+        raise ConfigurationError(field, "-", "a file: standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 def json_value(data: bytes) -> Any:

@@ -7,6 +7,7 @@ import unittest
 from lambda_sim.cli import arguments, values
 from lambda_sim.cli.arguments import parse
 from lambda_sim.model import config
+from tests.cli.case import CommandTestCase
 
 
 class TestDotenv(unittest.TestCase):
@@ -41,6 +42,22 @@ class TestDotenv(unittest.TestCase):
         for text in ("\n#\nA", "\nA=1\n=2", "A=1\n\nA='open", '\n\nA="b" c', "B=1\n\nA B=1"):
             with self.subTest(text), self.assertRaisesRegex(ValueError, "line 3 "):
                 values.parse_dotenv(text)
+
+
+class TestStandardInput(CommandTestCase):
+    def test_one_that_is_closed_is_wrong_usage(self) -> None:
+        handler = ("--handler", "functions.echo")
+        for name, *words in (
+            ("--event", "invoke", "--event", "-", *handler),
+            ("FILE", "run-local", "-", *handler),
+            ("--body: -", "event", "sqs", "--body", "@-"),
+            ("--detail: -", "event", "eventbridge", "--detail", "@-"),
+        ):
+            with self.subTest(words):
+                result = self.run_redirected("<&-", *words)
+                self.assertEqual((2, b""), (result.status, result.out), result.err)
+                self.assertIn(f"{name}: got '-'; ", result.err)
+                self.assertTrue(result.err.endswith("a file: standard input is closed\n"))
 
 
 class TestParse(unittest.TestCase):
