@@ -23,6 +23,7 @@ def say(line: str, err: TextIO | None) -> None:
     text = line + "\n"
     with suppress(OSError, ValueError):
         if hasattr(err, "buffer"):
+            err.flush()  # what somebody else began a line with
             _put(text.encode(err.encoding, err.errors or "strict"), err)
         else:  # text in memory, in its place
             err.write(text)

@@ -134,6 +134,13 @@ class TestStandIns(unittest.TestCase):
             say("Zoë \ud800", err)
             self.assertEqual(b"Zo\xc3\xab \\ud800\n", held.getvalue())
 
+    def test_a_line_follows_what_others_began(self) -> None:
+        held = io.BytesIO()
+        with io.TextIOWrapper(held) as err:
+            err.write("begun: ")
+            say("line", err)
+            self.assertEqual(b"begun: line\n", held.getvalue())
+
     def test_what_is_closed_takes_none(self) -> None:
         err = io.TextIOWrapper(io.BytesIO())
         err.close()
