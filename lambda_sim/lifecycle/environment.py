@@ -415,9 +415,8 @@ class ExecutionEnvironment:
 
     def hung_up(self, poller: Poller) -> None:
         """A connection closed; whoever is parked on it leaves."""
-        left_unread = poller.has_left_unread()
         with self as machine:
-            machine.hung_up(poller, left_unread=left_unread)
+            machine.hung_up(poller, left_unread=poller.was_reset)
 
     # --- What callers do ------------------------------------------------------------------------
 

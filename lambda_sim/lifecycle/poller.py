@@ -32,8 +32,9 @@ class Poller(Protocol):
     def is_connected(self) -> bool:
         """Look at the connection now."""
 
-    def has_left_unread(self) -> bool:
-        """Whether it closed before it had read all that was sent, as far as can be known."""
+    @property
+    def was_reset(self) -> bool:
+        """Whether it is known to have closed before it had read all that was sent."""
 
     @property
     def may_be_lent(self) -> bool:

@@ -62,14 +62,12 @@ class _Unseen:
     """A caller behind a server that does not show its connections."""
 
     is_gone = False
+    was_reset = False
     may_be_lent = False
     is_attended = False
 
     def is_connected(self) -> bool:
         return True
-
-    def has_left_unread(self) -> bool:
-        return False
 
     def ring(self) -> None:
         """Nobody else attends to it."""

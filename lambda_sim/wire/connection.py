@@ -90,6 +90,8 @@ class Connection:
 
         A peer that only closed its sending side counts, too, though it may still read an answer.
         """
+        self.was_reset = False
+        """Whether it was seen to have left something unread. Set before ``on_hangup`` is called."""
         self.may_be_lent = False
         """Whether another thread can answer what is asked just now, and attend to what follows."""
         self.send_failed = False
@@ -144,9 +146,10 @@ class Connection:
 
     def has_left_unread(self) -> bool:
         """Whether the peer closed before it had read all that was sent to it: that resets the
-        connection, as breaking off an upload does. False where the system does not tell."""
+        connection, as breaking off an upload does. False where the system does not tell, and of
+        one whose half we closed first: there, every end looks like that."""
         try:
-            return KNOWS_STATES and self._state() == TCP_CLOSE
+            return KNOWS_STATES and not self._lingers and self._state() == TCP_CLOSE
         except OSError:
             return False
 

@@ -42,8 +42,9 @@ class WireServer:
 
     Started once and closed once, by any thread; closing again is fine. ``on_hangup`` is called by
     the accepting thread, with no lock held, for connections whose peer closed, also idle ones;
-    it must not block. A callback that comes before a handler parks is not lost if the handler
-    looks at ``connection.is_gone`` before it waits.
+    it must not block, and may be called again of one that ``was_reset``. A callback that comes
+    before a handler parks is not lost if the handler looks at ``connection.is_gone`` before it
+    waits.
     """
 
     def __init__(
@@ -237,8 +238,12 @@ class WireServer:
                 self._accept()
 
     def _tell_hangup(self, connection: Connection) -> None:
-        """By the watch, while its thread is busy, or by its own thread: whoever notices first."""
-        if connection.is_gone:
+        """By the watch, while its thread is busy, or by its own thread: whoever notices first, and
+        again if what was sent at that moment came too late. Looked at before others know that it is
+        gone, as its thread closes it then, which would show nothing any more."""
+        if not connection.was_reset and connection.has_left_unread():
+            connection.was_reset = True
+        elif connection.is_gone:
             return
         connection.is_gone = True
         if self._on_hangup is not None:

@@ -26,6 +26,7 @@ PATIENCE = 20.0
 class Caller:
     """Somebody parked in Next."""
 
+    was_reset = False
     may_be_lent = False
     is_attended = False
 
@@ -35,9 +36,6 @@ class Caller:
 
     def is_connected(self) -> bool:
         return self.is_there and not self.is_gone
-
-    def has_left_unread(self) -> bool:
-        return False
 
     def ring(self) -> None:
         raise AssertionError("it is never lent")
@@ -201,8 +199,7 @@ class Slow(NoGauges):
 class Unread(Caller):
     """One that closed before it had read what was sent."""
 
-    def has_left_unread(self) -> bool:
-        return True
+    was_reset = True
 
 
 class HangUpTest(unittest.TestCase):
@@ -216,7 +213,7 @@ class HangUpTest(unittest.TestCase):
                 record = machine.enqueue(Invocation(1))
                 self.assertIs(machine.handover.take(caller, again=False), record)
                 machine.runtime.leave(caller)
-                machine.hung_up(caller, left_unread=caller.has_left_unread())
+                machine.hung_up(caller, left_unread=caller.was_reset)
                 again = machine.handover.take("another", again=False)
                 self.assertIs(again is record, is_open)
 

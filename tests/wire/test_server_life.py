@@ -14,9 +14,10 @@ from unittest import mock
 
 from lambda_sim.errors import StartError
 from lambda_sim.process import tree
-from lambda_sim.sync import Worker
+from lambda_sim.sync import Deadline, Worker
 from lambda_sim.wire import hangups
 from lambda_sim.wire import server as server_module
+from lambda_sim.wire.connection import KNOWS_STATES
 from lambda_sim.wire.server import Connection, WireServer
 from tests.wire.test_server_support import (
     PATIENCE,
@@ -170,6 +171,43 @@ class HangUpTest(ServerTestCase):
         client.reset()
         self.assertIs(self.hung_up.get(timeout=PATIENCE), connection)
         self.app.released.set()
+
+    @unittest.skipUnless(KNOWS_STATES, "the system does not tell")
+    def test_who_leaves_something_unread_is_known_from_who_ends_well(self) -> None:
+        self.app.released.set()
+        server = self.serve(self.app, on_hangup=self.hung_up.put)
+
+        def refused(client: Client) -> None:
+            self.assertEqual(client.ask(b"nonsense\r\n\r\n").status, 400)
+            self.assertTrue(client.is_closed())
+            client.close()
+
+        for end, was_reset in ((Client.close, False), (refused, False), (Client.reset, True)):
+            client, _ = self.park(server)
+            client.reply()
+            end(client)
+            self.assertIs(self.hung_up.get(timeout=PATIENCE).was_reset, was_reset, end)
+
+    @unittest.skipUnless(KNOWS_STATES, "the system does not tell")
+    def test_what_is_sent_to_who_has_just_closed_is_told_as_unread(self) -> None:
+        parked = self.app.parked
+        deadline = Deadline.after(PATIENCE)
+
+        def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+            parked.put(connection := environ["lambda_sim.connection"])
+            self.app.released.wait(PATIENCE)
+            start("200 OK", [])(b"too late")
+            while not connection.has_left_unread() and deadline.remaining():
+                pass
+            return []
+
+        client, connection = self.park(self.serve(app, on_hangup=self.hung_up.put))
+        client.close()
+        self.assertIs(self.hung_up.get(timeout=PATIENCE), connection)
+        self.assertFalse(connection.was_reset)
+        self.app.released.set()
+        self.assertIs(self.hung_up.get(timeout=PATIENCE), connection)
+        self.assertTrue(connection.was_reset)
 
     def test_the_one_that_hung_up_is_named_among_many(self) -> None:
         server = self.serve(self.app, on_hangup=self.hung_up.put)
