@@ -18,6 +18,9 @@ LENT_BYTES = 65_536
 """So much of an event is sent without waiting for who reads it: whoever sends it for the runtime's
 own thread has a deadline to keep."""
 
+READ = object()
+"""Holds what was handed to a poll that has asked for more since."""
+
 
 @attrs.define(eq=False)
 class Borrowed:
@@ -85,6 +88,23 @@ class Handover:
         if record.holder is poll:
             record.holder = None
             self._outbox.changed(Topic.RUNTIME_NEXT)
+
+    def has_read(self, poll: Poll) -> None:
+        """Where there are many, who asks for more: what it has got is at work, whatever becomes of
+        the connection."""
+        for record in self._ledger.open.values():
+            if record.holder is poll:
+                record.holder = READ
+
+    def left_unread(self, poll: Poll) -> None:
+        """A connection closed before what was sent to it was read: that goes to another poll. The
+        one invocation of a runtime stays its own if no other waits, as an answer may have come
+        before the end; it is handed over again to who asks. Of many, none is."""
+        if self._is_serial and not self._runtime.polls - {poll}:
+            return
+        for record in self._ledger.open.values():
+            if record.stage is Stage.RUNNING:
+                self.give_back(record, poll)
 
     def lend(self, record: Record, registry: Registry, held: list[Borrowed]) -> None:
         """The polls that wait for an invocation, for its caller to attend to; nothing when others

@@ -439,6 +439,8 @@ class Machine:
             self.runtime.park(poll)
             return True
         before = self.runtime.ask(poll)
+        if not self.is_serial:
+            self.handover.has_read(poll)
         if current is not None:
             self._runtime_done(current)
         if before is RuntimeStage.STARTED and self.life is Life.STARTING:
@@ -803,13 +805,10 @@ class Machine:
 
     def hung_up(self, poll: Poll, *, left_unread: bool = False) -> None:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
-        extension says that it is done. What was sent to it and never read goes to another poll
-        that waits; with none it stays its own, as an answer may have come before the end."""
+        extension says that it is done. What was sent to it and never read is not lost."""
         self.runtime.hung_up(poll)
-        current = self._current
-        is_running = current is not None and current.stage is Stage.RUNNING
-        if current is not None and is_running and left_unread and self.runtime.polls - {poll}:
-            self.handover.give_back(current, poll)
+        if left_unread:
+            self.handover.left_unread(poll)
         self.registry.hung_up(poll, with_process=self.crew.live_extensions)
 
     # --- What processes print -------------------------------------------------------------------

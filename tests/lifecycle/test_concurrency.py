@@ -6,6 +6,7 @@ from typing import Any
 
 from lambda_sim import refusals
 from lambda_sim.lifecycle import effects
+from lambda_sim.lifecycle.effects import Topic
 from lambda_sim.lifecycle.ledger import LATE_KEPT, Record, Stage
 from lambda_sim.lifecycle.machine import Life, Machine
 from lambda_sim.model import telemetry
@@ -62,6 +63,39 @@ class ConcurrencyTest(MachineTest):
         machine.handover.give_back(first, 0)
         with self.assertRaises(refusals.InvalidStateTransition):
             self.answer(machine, first)
+
+    def test_what_was_left_unread_is_the_next_ones(self) -> None:
+        for is_waiting in (True, False):
+            with self.subTest(is_waiting=is_waiting):
+                machine, (first, second) = self.busy(2)
+                if is_waiting:
+                    machine.runtime_asks("next")
+                machine.outbox.changes.clear()
+                machine.hung_up(0, left_unread=True)
+                self.assertIn(Topic.RUNTIME_NEXT, machine.outbox.changes)
+                self.assertEqual(machine.parked, 0)
+                if not is_waiting:
+                    machine.runtime_asks("next")
+                self.assertIs(self.taken(machine, "next"), first)
+                self.answer(machine, first)
+                self.answer(machine, second)
+
+    def test_who_asked_for_more_had_read_what_it_has(self) -> None:
+        machine, (first,) = self.busy(1)
+        machine.runtime_asks(0)
+        second = machine.enqueue(Invocation("more"))
+        self.assertIs(self.taken(machine, 0), second)
+        machine.hung_up(0, left_unread=True)
+        machine.runtime_asks(1)
+        self.assertIs(self.taken(machine, 1), second)
+        self.answer(machine, first)
+
+    def test_an_answer_under_way_keeps_its_invocation(self) -> None:
+        machine, (first,) = self.busy(1)
+        self.answer(machine, first)
+        machine.hung_up(0, left_unread=True)
+        machine.respond(first, "application/json", b"{}")
+        self.assertIs(first.status, InvocationStatus.SUCCESS)
 
     def test_a_timeout_ends_nothing_but_its_invocation(self) -> None:
         machine, (first, second) = self.busy(2, invocation_timeout=3)

@@ -930,6 +930,14 @@ class ShutdownTest(MachineTest):
         self.respond(machine, record)
         self.assertIs(record.status, InvocationStatus.SUCCESS)
 
+    def test_what_was_left_unread_stays_its_own_as_long_as_no_other_waits(self) -> None:
+        machine = self.ready()
+        record = machine.enqueue(Invocation(1))
+        self.taken(machine)
+        machine.hung_up(POLL, left_unread=True)
+        self.respond(machine, record)
+        self.assertIs(record.status, InvocationStatus.SUCCESS)
+
     def test_a_closed_connection_says_so_too_unless_a_process_is_behind_it(self) -> None:
         for has_process in (False, True):
             machine = self.machine()
