@@ -11,10 +11,13 @@ from unittest import mock
 from lambda_sim import RELAXED, InvocationStatus, Simulator
 from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.sync import Deadline
+from lambda_sim.wire.bell import CAN_RING
 from lambda_sim.wire.connection import KNOWS_STATES, Connection
 from lambda_sim.wire.incoming import Incoming
-from tests.raw import RawRuntime
+from tests.raw import RUNTIME, RawConnection, RawExtension, RawRuntime
 from tests.support import PATIENCE, SimulatorTest
+
+RESTORE_NEXT = f"{RUNTIME}/restore/next"
 
 MANY: tuple[dict[str, Any], ...] = (
     {"max_concurrency": 2},
@@ -25,7 +28,18 @@ MANY: tuple[dict[str, Any], ...] = (
 
 
 @unittest.skipUnless(KNOWS_STATES, "the system does not tell what is left unread")
-class EventTest(SimulatorTest):
+class UnreadTest(SimulatorTest):
+    def connection(self, simulator: Simulator) -> RawRuntime:
+        runtime = RawRuntime(simulator)
+        self.addCleanup(runtime.close)
+        return runtime
+
+    def await_event(self, simulator: Simulator, *connections: RawConnection) -> None:
+        """Until one of them was sent something, which nobody reads."""
+        simulator.wait_for(lambda: not all(one.is_silent() for one in connections), PATIENCE)
+
+
+class EventTest(UnreadTest):
     def runtime(self, simulator: Simulator) -> RawRuntime:
         """One that waits in Next."""
         before = simulator.parked
@@ -34,14 +48,9 @@ class EventTest(SimulatorTest):
         simulator.wait_for_parked(before + 1, PATIENCE)
         return runtime
 
-    def connection(self, simulator: Simulator) -> RawRuntime:
-        runtime = RawRuntime(simulator)
-        self.addCleanup(runtime.close)
-        return runtime
-
     def handed(self, simulator: Simulator, *runtimes: RawRuntime) -> list[RawRuntime]:
         """First the one of them that an event was sent to, which it has not read."""
-        simulator.wait_for(lambda: not all(one.is_silent() for one in runtimes), PATIENCE)
+        self.await_event(simulator, *runtimes)
         return sorted(runtimes, key=RawRuntime.is_silent)
 
     def complete(self, simulator: Simulator, request_id: str) -> None:
@@ -116,6 +125,73 @@ class EventTest(SimulatorTest):
         self.assertEqual(waiting.event().id, request_id)
         waiting.respond(request_id)
         self.complete(simulator, request_id)
+
+
+class LifecycleEventTest(UnreadTest):
+    def begin(self) -> Simulator:
+        """An environment whose runtime and extension wait in Next."""
+        simulator = self.start(extension_ready_timeout=PATIENCE)
+        self.extension = self.extension_of(simulator).register("reader", "INVOKE")
+        self.extension.ask()
+        self.runtime = self.connection(simulator)
+        self.runtime.ask()
+        simulator.wait_for_parked(2, PATIENCE)
+        return simulator
+
+    def extension_of(self, simulator: Simulator) -> RawExtension:
+        extension = RawExtension(simulator)
+        self.addCleanup(extension.close)
+        return extension
+
+    def break_off(self, simulator: Simulator) -> RawExtension:
+        """The extension's connection ends before it has read what it was sent; another."""
+        self.await_event(simulator, self.extension)
+        self.extension.close()
+        registered = simulator._environment._machine.registry.get(self.extension.id)
+        simulator.wait_for(lambda: registered.queue, PATIENCE)
+        another = self.extension_of(simulator)
+        another.id = self.extension.id
+        return another
+
+    def test_it_comes_again(self) -> None:
+        simulator = self.begin()
+        request_id = simulator.enqueue_payload(1)
+        again = self.break_off(simulator)
+        self.assertEqual(again.next()["requestId"], request_id)
+        self.runtime.respond(self.runtime.event().id)
+        self.runtime.ask()
+        simulator.wait_for_invocation_complete(request_id, PATIENCE)
+        self.assertFalse(simulator.are_extensions_ready(request_id))
+        again.ask()
+        simulator.wait_for_extensions_ready(request_id, PATIENCE)
+
+    @unittest.skipUnless(CAN_RING, "connections are lent on Linux only")
+    def test_so_it_does_where_the_caller_sent_it(self) -> None:
+        simulator = self.begin()
+        answer = self.soon(simulator.invoke, 1)
+        again = self.break_off(simulator)
+        self.assertEqual(again.next()["eventType"], "INVOKE")
+        self.runtime.respond(self.runtime.event().id)
+        self.runtime.ask()
+        self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+        again.ask()
+        simulator.wait_for_parked(2, PATIENCE)
+        self.assertTrue(again.is_silent())
+
+
+class RestoreTest(UnreadTest):
+    def test_its_end_is_told_again(self) -> None:
+        simulator = self.start(initialization_type="snap-start")
+        first = self.connection(simulator)
+        first.send_head("GET", RESTORE_NEXT)
+        simulator.wait_for_parked(1, PATIENCE)
+        simulator.restore()
+        self.await_event(simulator, first)
+        first.close()
+        runtime = self.connection(simulator)
+        simulator.wait_for(lambda: runtime.request("GET", RESTORE_NEXT).status == 200, PATIENCE)
+        request_id = simulator.enqueue_payload(1)
+        self.assertEqual(runtime.next().id, request_id)
 
 
 def _is_closed(connection: Connection) -> bool:

@@ -387,10 +387,10 @@ class ExecutionEnvironment:
                 with self as machine:
                     machine.registry.left(identifier, poll)
 
-    def give_back_event(self, identifier: str, notice: Notice) -> None:
+    def give_back_event(self, identifier: str, notice: Notice, poller: Poller) -> None:
         """The event did not reach the extension."""
         with self as machine:
-            machine.registry.give_back(identifier, notice)
+            machine.registry.give_back(identifier, notice, poller)
 
     def extension_fails(self, identifier: str, target: ExtensionStage, error_type: str) -> None:
         """An extension reports an error of its init, or one that makes it exit."""

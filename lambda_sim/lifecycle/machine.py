@@ -806,10 +806,11 @@ class Machine:
     def hung_up(self, poll: Poll, *, left_unread: bool = False) -> None:
         """A connection closed: who is parked on it leaves; and one that carried SHUTDOWN to an
         extension says that it is done. What was sent to it and never read is not lost."""
-        self.runtime.hung_up(poll)
+        self.runtime.hung_up(poll, left_unread=left_unread)
         if left_unread:
             self.handover.left_unread(poll)
-        self.registry.hung_up(poll, with_process=self.crew.live_extensions)
+        processes = self.crew.live_extensions
+        self.registry.hung_up(poll, left_unread=left_unread, with_process=processes)
 
     # --- What processes print -------------------------------------------------------------------
 

@@ -32,12 +32,14 @@ from lambda_sim.model.rules import Rules
 from lambda_sim.model.telemetry import SubscriptionApi
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Notice:
     """An event on its way to one extension, and the invocation that INVOKE tells of."""
 
     event: LifecycleEvent
     record: Record | None = None
+    holder: Poll | None = None
+    """The poll that it was handed to; None while it waits for one."""
 
 
 class ExtensionStage(Enum):
@@ -74,6 +76,8 @@ class Extension:
         self.queue: deque[Notice] = deque()
         self.polls: set[Poll] = set()
         self.loan = Loan()
+        self.last: Notice | None = None
+        """What it was handed last, unless it has asked for Next since."""
         self.has_asked = False
         self.subscribed_to: SubscriptionApi | None = None
         self.farewell: Poll | None = None
@@ -99,7 +103,9 @@ class Extension:
 
     def take(self, poll: Poll) -> Notice:
         """Hand the next event to a poll."""
-        notice = self.queue.popleft()
+        self.last = notice = self.queue[0]
+        notice.holder = poll  # before it is out: Ctrl-C may come at any step
+        self.queue.popleft()
         if notice.record is None:
             self.farewell = poll
         else:
@@ -115,6 +121,7 @@ class Extension:
         if self.stage in _FAILED or (self.polls and not parallel):
             raise refusals.InvalidExtensionState.between(self.stage.value, "Ready", self.id)
         self.stage = ExtensionStage.READY
+        self.last = None
         self.has_asked = True
 
     def fail(self, target: ExtensionStage, error_type: str) -> None:
@@ -127,6 +134,7 @@ class Extension:
                 self.stage.value, _FAIL_TARGET[target], self.id
             )
         self.stage = target
+        self.last = None
         self.error_type = error_type
         self.has_left = True
 
@@ -221,13 +229,15 @@ class Registry:
             extension.polls.add(errand.poll)
             self._outbox.changed(Topic.PARKED, extension.id)
             if not any(notice is errand.notice for notice in extension.queue):
-                self.give_back(extension.id, errand.notice)
+                self.give_back(extension.id, errand.notice, errand.poll)
 
-    def give_back(self, identifier: str, notice: Notice) -> None:
-        """An event did not reach the extension: the next poll gets it, unless it is too late."""
+    def give_back(self, identifier: str, notice: Notice, poll: Poll) -> None:
+        """An event did not reach the extension behind the poll: the next one gets it, unless
+        another did already, or it is too late."""
         extension = self._by_id.get(ExtensionId(identifier))
-        if extension is None:
+        if extension is None or notice.holder is not poll:
             return
+        notice.holder = None
         if extension.stage is ExtensionStage.RUNNING:
             extension.stage = ExtensionStage.READY
         record = notice.record
@@ -282,14 +292,19 @@ class Registry:
         extension.has_left = True
         self._outbox.changed(Topic.FAREWELL)
 
-    def hung_up(self, poll: Poll, *, with_process: Collection[str]) -> None:
+    def hung_up(
+        self, poll: Poll, *, left_unread: bool = False, with_process: Collection[str]
+    ) -> None:
         """A connection closed: who is parked on it leaves. One that carried SHUTDOWN says by it
-        that the extension is done, unless that has a process to end."""
+        that the extension is done, unless that has a process to end. What else was left unread
+        comes again."""
         for extension in self:
             if poll in extension.polls:
                 self._outbox.changed(extension.id)
             if extension.farewell is poll and extension.name not in with_process:
                 self.leave(extension)
+            elif left_unread and extension.last is not None:
+                self.give_back(extension.id, extension.last, poll)
 
     # --- Registration ---------------------------------------------------------------------------
 

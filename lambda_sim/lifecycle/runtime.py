@@ -42,7 +42,7 @@ class Runtime:
         self.restore_poll: Poll | None = None
         """The one that waits to be restored."""
         self._restored: Poll | None = None
-        """The one that was told of the restore last."""
+        """The one that was told of the restore last; None once it may not have read that."""
         self._outbox = outbox
 
     @property
@@ -93,7 +93,9 @@ class Runtime:
 
         :raises InvalidStateTransition: it asked for Next, or failed, already.
         """
-        is_again = self.stage is RuntimeStage.RESTORE_READY and self.restore_poll is None
+        is_lost = self.stage is RuntimeStage.RESTORING and self._restored is None
+        is_ready = self.stage is RuntimeStage.RESTORE_READY
+        is_again = self.restore_poll is None and (is_ready or is_lost)
         if self.stage is not RuntimeStage.STARTED and not is_again:
             raise self.refuse("Ready")  # which is how AWS calls this way, too
         self.stage = RuntimeStage.RESTORE_READY
@@ -125,10 +127,13 @@ class Runtime:
 
     # --- Ends -----------------------------------------------------------------------------------
 
-    def hung_up(self, poll: Poll) -> None:
-        """A connection closed: who is parked on it leaves."""
+    def hung_up(self, poll: Poll, *, left_unread: bool = False) -> None:
+        """A connection closed: who is parked on it leaves. Who was told of a restore, and may not
+        have read it, may ask again, or go on."""
         if poll in self.polls or poll is self.restore_poll:
             self._outbox.changed(Topic.RUNTIME_NEXT)
+        if left_unread and poll is self._restored:
+            self._restored = None
 
     def drop_polls(self) -> None:
         """Its process was ended: nobody is behind its calls any more."""

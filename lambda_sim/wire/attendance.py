@@ -165,7 +165,7 @@ class Company:
             try:
                 connection.answer_lent(errand, rendering.OK, lines, body)
             except SendFailed:
-                self._environment.give_back_event(identifier, errand.notice)
+                self._environment.give_back_event(identifier, errand.notice, connection)
                 self._leave(connection.fd)
 
     def attend(self, seconds: float = 0.0) -> bool:

@@ -70,7 +70,7 @@ class ExtensionsApi:
         notice = self._environment.next_event(identifier, poller)
 
         def undelivered() -> None:
-            self._environment.give_back_event(identifier, notice)
+            self._environment.give_back_event(identifier, notice, poller)
 
         if not poller.is_connected():
             undelivered()

@@ -586,7 +586,7 @@ class ReadinessTest(MachineTest):
         machine.enqueue(Invocation(1))
         notice = machine.registry.take_event(one, "poll")
         assert notice is not None
-        machine.registry.give_back(one, notice)
+        machine.registry.give_back(one, notice, "poll")
         machine.registry.left(one, "poll")
         machine.extension_asks(one, "poll")
         self.assertIs(machine.registry.take_event(one, "poll"), notice)
@@ -598,12 +598,43 @@ class ReadinessTest(MachineTest):
         assert notice is not None
         machine.registry.left(one, "poll")
         machine.extension_asks(one, "another poll")
-        machine.registry.give_back(one, notice)
+        machine.registry.give_back(one, notice, "poll")
         self.taken(machine)
         self.respond(machine, record)
         machine.runtime_asks(POLL)
         self.assertFalse(record.is_reported)
         self.assertIs(machine.registry.take_event(one, "another poll"), notice)
+
+    def test_an_event_that_was_left_unread_comes_again_once(self) -> None:
+        machine, one = self.with_extension()
+        record = machine.enqueue(Invocation(1))
+        notice = machine.registry.take_event(one, "poll")
+        assert notice is not None
+        machine.registry.left(one, "poll")
+        machine.outbox.changes.clear()
+        machine.hung_up("poll", left_unread=True)
+        self.assertIn(one, machine.outbox.changes)
+        machine.extension_asks(one, "another poll")
+        self.assertEqual(record.readiness.awaited, {one})
+        self.assertIs(machine.registry.take_event(one, "another poll"), notice)
+        machine.registry.give_back(one, notice, "poll")  # whose thread finds out late
+        self.assertIsNone(machine.registry.take_event(one, "another poll"))
+        self.assertEqual(record.readiness.awaited, {one})
+
+    def test_an_extension_that_asked_again_or_failed_had_read_its_event(self) -> None:
+        for fails in (False, True):
+            with self.subTest(fails=fails):
+                machine, one = self.with_extension()
+                machine.enqueue(Invocation(1))
+                machine.registry.take_event(one, "poll")
+                machine.registry.left(one, "poll")
+                if fails:
+                    machine.begin_shutdown(None)  # else it resets
+                    machine.extension_fails(one, ExtensionStage.EXIT_ERROR, "Extension.Sad")
+                else:
+                    machine.extension_asks(one, "another poll")
+                machine.hung_up("poll", left_unread=True)
+                self.assertFalse(machine.registry.get(one).queue)
 
     def test_relaxed_sends_invoke_at_enqueue(self) -> None:
         machine = self.machine(rules=RELAXED)
@@ -956,6 +987,25 @@ class ShutdownTest(MachineTest):
             machine.process_exited(ProcessRole.EXTENSION, "one", 0, 1)
             with self.subTest("exited", has_process=has_process):
                 self.assertEqual(machine.registry.lingering(), [])
+
+    def test_shutdown_that_was_left_unread_comes_again_to_who_has_a_process(self) -> None:
+        for has_process in (False, True):
+            machine = self.machine()
+            one = self.extension(machine, "one", "SHUTDOWN")
+            if has_process:
+                machine.process_started(ProcessRole.EXTENSION, "one")
+            machine.begin_shutdown(ShutdownReason.SPINDOWN)
+            machine.announce(ShutdownReason.SPINDOWN, 5)
+            machine.extension_asks(one, "poll")
+            machine.registry.take_event(one, "poll")
+            machine.registry.left(one, "poll")
+            machine.hung_up("poll", left_unread=True)
+            with self.subTest(has_process=has_process):
+                self.assertEqual(len(machine.registry.lingering()), int(has_process))
+                machine.extension_asks(one, "another poll")
+                self.assertEqual(len(machine.registry.lingering()), int(has_process))
+                event = self.event(machine, one, "another poll")
+                self.assertEqual(isinstance(event, ShutdownEvent), has_process)
 
     def test_nothing_more_is_taken(self) -> None:
         machine = self.ready()

@@ -495,7 +495,7 @@ class DefectsTest(MachineTest):
         self.advance(machine, 1)
         machine.runtime_asks(POLL)
         machine.enqueue(Invocation(1, request_id="again"))
-        machine.registry.give_back(one, notice)
+        machine.registry.give_back(one, notice, "lost")
         self.assertEqual(len(machine.registry.get(one).queue), 1)
 
     def test_an_init_that_was_over_is_not_told_of_again_when_the_time_is_up(self) -> None:

@@ -97,6 +97,22 @@ class SnapshotTest(MachineTest):
         machine.runtime_asks(POLL)
         self.assertIs(machine.life, Life.RUNNING)
 
+    def test_who_may_not_have_read_it_asks_again_or_goes_on(self) -> None:
+        for asks_again in (True, False):
+            with self.subTest(asks_again=asks_again):
+                machine = self.restoring()
+                with self.assertRaises(refusals.InvalidStateTransition):
+                    machine.runtime_asks_restore(RESTORE)
+                machine.hung_up("another", left_unread=True)
+                with self.assertRaises(refusals.InvalidStateTransition):
+                    machine.runtime_asks_restore(RESTORE)
+                machine.hung_up(RESTORE, left_unread=True)
+                if asks_again:
+                    machine.runtime_asks_restore(RESTORE)
+                    self.take(machine)
+                machine.runtime_asks(POLL)
+                self.assertIs(machine.life, Life.RUNNING)
+
     def test_an_answer_that_was_given_back_late_changes_nothing(self) -> None:
         machine = self.restoring()
         machine.runtime_asks(POLL)

@@ -490,10 +490,12 @@ class World:
 
         def arrive(notice: Notice) -> None:
             def lost() -> None:
+                if notice.holder is not peer:
+                    return  # it was given back already
                 if notice.record in member.held:
                     member.held.remove(notice.record)
                 member.done.discard(id(notice.record))
-                machine.registry.give_back(member.id, notice)
+                machine.registry.give_back(member.id, notice, peer)
 
             self.arrivals.append((peer, lambda: None, lost))
 
@@ -511,9 +513,19 @@ class World:
     def notice(self, peer: Peer, *, was_reset: bool = False) -> None:
         """Somebody notices that a connection is closed."""
         peer.is_there, peer.is_gone = False, True
+        last = {member.id: self._last_of(member) for member in self.members}
         self.call(self.machine.hung_up, peer, left_unread=was_reset)
         if was_reset and peer.held is not None and peer.held.holder is not peer:
             peer.held = None  # what it never read is another's
+        for member in self.members:
+            notice = last[member.id]
+            if notice is not None and notice.holder is None and notice.record in member.held:
+                member.held.remove(notice.record)  # it comes again
+
+    def _last_of(self, member: Member) -> Notice | None:
+        """What an extension was handed last, while it is at it."""
+        found = next((one for one in self.machine.registry if one.id == member.id), None)
+        return found and found.last
 
     def launch(self, role: ProcessRole, name: str, *, by_hand: bool = True) -> Process | None:
         """Somebody is about to start a process; None while others are being ended."""
