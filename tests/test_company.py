@@ -3,6 +3,7 @@ meanwhile."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -221,6 +222,20 @@ class CompanyTest(SimulatorTest):
         simulator.wait_for(
             lambda: "REPORT" in simulator.invocation_states[-1].log_tail, timeout=PATIENCE
         )
+        self.assert_it_goes_on(simulator)
+
+    def test_without_descriptors_their_own_threads_tell_them_once(self) -> None:
+        simulator = self.begin(2)
+        for place in ("attendance.select.epoll", "connection.Bell"):
+            with self.subTest(place):
+                none_left = OSError(errno.EMFILE, "Too many open files")
+                with mock.patch(f"lambda_sim.wire.{place}", side_effect=none_left):
+                    answer = self.invoke(simulator)
+                    served = self.serve()
+                    self.assertEqual(answer.result(PATIENCE).request_id, served)
+                    simulator.wait_for_parked(3, PATIENCE)
+                for one in (*self.extensions, self.runtime):
+                    self.assertTrue(one.is_silent())
         self.assert_it_goes_on(simulator)
 
     def test_so_does_one_whose_next_comes_in_drops(self) -> None:

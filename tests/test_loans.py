@@ -3,6 +3,7 @@ happens meanwhile."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -33,6 +34,9 @@ from tests.support import EVENT_NEXT, NEXT, PATIENCE, SimulatorTest
 
 Answer = Callable[[RawRuntime, str], RawAnswer]
 REGISTER = "/2020-01-01/extension/register"
+
+
+NONE_LEFT = OSError(errno.EMFILE, "Too many open files")
 
 
 class Rung(BaseException):
@@ -427,6 +431,15 @@ class LoanTest(SimulatorTest):
                 self.runtime.respond(self.runtime.event().id)
                 self.park(simulator)
                 self.assertIs(simulator.invocation_states[-1].status, InvocationStatus.SUCCESS)
+
+    def test_what_a_caller_has_no_descriptor_for_the_own_thread_sends(self) -> None:
+        simulator = self.begin()
+        with mock.patch.object(connection, "Bell", side_effect=NONE_LEFT):
+            answer = self.invoke(simulator)
+            self.assertEqual(self.runtime.respond(self.runtime.event().id).status, 202)
+            self.assertIs(answer.result(PATIENCE).status, InvocationStatus.SUCCESS)
+        self.assertTrue(self.runtime.is_silent())
+        self.assert_it_goes_on(simulator)
 
     def test_a_signal_in_the_middle_of_a_request_leaves_it_to_the_own_thread(self) -> None:
         simulator = self.begin()

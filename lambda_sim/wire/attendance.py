@@ -19,6 +19,7 @@ from lambda_sim.lifecycle.registry import Errand
 from lambda_sim.sync import Deadline
 from lambda_sim.wire import rendering
 from lambda_sim.wire.answers import SendFailed
+from lambda_sim.wire.bell import Bell
 from lambda_sim.wire.connection import Connection
 from lambda_sim.wire.extensions_api import event_body, event_lines
 from lambda_sim.wire.runtime_api import invocation_lines
@@ -63,11 +64,14 @@ def attend(
 
     with Company(environment, borrowed.errands) if borrowed.errands else nullcontext() as company:
         try:
+            bell = _bell_for(runtime, company)
+            if bell is None:
+                return None
             if company is not None:
                 company.tell()
             lines = invocation_lines(record)
             runtime.answer_lent(borrowed, rendering.OK, lines, record.invocation.body)
-            _attend(runtime, company, is_over, until)
+            _attend(runtime, company, bell, is_over, until)
         except SendFailed:
             environment.give_back(record, runtime)
         finally:
@@ -87,14 +91,25 @@ def give_back(environment: ExecutionEnvironment, held: Iterable[Borrowed]) -> No
             environment.take_back_event(errand)
 
 
+def _bell_for(runtime: Connection, company: Company | None) -> Bell | None:
+    """What to wait with. None where no descriptor is left for it: then nothing is sent here, and
+    the connections' own threads go on."""
+    try:
+        if company is not None:
+            company.listen()
+        return runtime.bell
+    except OSError:
+        return None
+
+
 def _attend(
     runtime: Connection,
     company: Company | None,
+    bell: Bell,
     is_over: Callable[[], bool],
     until: Callable[[], Deadline],
 ) -> None:
     """Answer requests until it is over, or the time is: both are asked before each wait."""
-    bell = runtime.bell
     eagerness, then = runtime.eagerness
     if company is not None:
         bell.add(company.fd)
@@ -154,13 +169,21 @@ class Company:
             self._epoll = select.epoll()
         return self._epoll
 
+    def listen(self) -> None:
+        """Hear them from now on.
+
+        :raises OSError: there is nothing left to do it with.
+        """
+        for errand in self._errands:
+            connection = cast(Connection, errand.poll)
+            self._ears.register(connection.fd, select.EPOLLIN)
+            self._at_work[connection.fd] = connection, errand
+
     def tell(self) -> None:
         """Send them their events."""
         body = event_body(self._errands[0].notice.event)  # the same for all
         for errand in self._errands:
             connection, identifier = cast(Connection, errand.poll), errand.extension.id
-            self._ears.register(connection.fd, select.EPOLLIN)
-            self._at_work[connection.fd] = connection, errand
             lines = event_lines(identifier, body)
             try:
                 connection.answer_lent(errand, rendering.OK, lines, body)
