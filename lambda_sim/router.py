@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from lambda_sim.errors import ShuttingDown
@@ -11,6 +12,8 @@ from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.model.telemetry import Fact
 from lambda_sim.sync import Worker
 from lambda_sim.telemetry.dispatcher import Dispatcher
+
+logger = logging.getLogger(__name__)
 
 UNSUBSCRIBE_FLUSH_SECONDS = 0.5
 """How long the last telemetry of a generation that was reset may take."""
@@ -43,6 +46,7 @@ class Router:
         except ShuttingDown:
             return
         except BaseException:
+            logger.exception("telemetry ends: it can't be delivered any more")
             with self._environment as machine:
                 machine.chronicle.deliveries_failed()
             raise

@@ -12,6 +12,8 @@ from lambda_sim.lifecycle.environment import ExecutionEnvironment
 from lambda_sim.lifecycle.failures import Failure
 from lambda_sim.process import LocalSandbox, tree
 from lambda_sim.sync import Deadline
+from lambda_sim.testing import TelemetryReceiver
+from tests.conformance.case import subscription
 from tests.raw import RawExtension, RawRuntime
 from tests.support import PATIENCE, SimulatorTest, handler_runtime
 
@@ -118,3 +120,32 @@ class ShortageTest(SimulatorTest):
         self.assertEqual("Runtime.InvalidEntrypoint", error.error_type)
         self.assertIn("can't start new thread", error.error_message)
         self.assertIsNone(simulator.invoke({}, timeout=PATIENCE).error)
+
+    def test_one_without_a_thread_for_a_subscriber_keeps_the_telemetry_of_the_others(self) -> None:
+        start = threading.Thread.start
+        refused: list[str] = []
+
+        def refuse(thread: threading.Thread) -> None:
+            if "telemetry-late" in thread.name and not refused:
+                refused.append(thread.name)
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        self.enterContext(mock.patch.object(threading.Thread, "start", refuse))
+        self.enterContext(self.assertLogs("lambda_sim.telemetry.dispatcher", "WARNING"))
+        receivers = [self.enterContext(TelemetryReceiver()) for _ in range(2)]
+        simulator = self.start()
+        for name, receiver in zip(("well", "late"), receivers, strict=True):
+            extension = RawExtension(simulator)
+            self.addCleanup(extension.close)
+            extension.register(name)
+            self.assertEqual(extension.subscribe(subscription(receiver, timeoutMs=25)).status, 200)
+            extension.ask()
+        runtime = RawRuntime(simulator)
+        self.addCleanup(runtime.close)
+        simulator.enqueue_payload({})
+        runtime.respond(runtime.next().id)
+        runtime.ask()
+        for receiver in receivers:
+            receiver.wait_for("platform.report", PATIENCE)
+            self.assertEqual(receiver.events[0]["type"], "platform.initStart")

@@ -34,6 +34,7 @@ class Chronicle:
         self._clock = clock
         self._outbox = outbox
         self._has_subscribers = False
+        self._is_delivered = True
         self._generation_begins = 0
 
     def tell(self, fact: Entry, record: Record | None = None) -> None:
@@ -70,7 +71,7 @@ class Chronicle:
             )
         )
         extension.subscribed_to = wanted.api
-        if not again or replaces:
+        if self._is_delivered and (not again or replaces):
             # Who subscribed already was sent the fact itself; who replaces it goes on from there.
             missed = [] if again else self.history.since(position)
             self._outbox.send(effects.Subscribe(wanted, missed))
@@ -85,9 +86,11 @@ class Chronicle:
             self._has_subscribers = False
 
     def deliveries_failed(self) -> None:
-        """Nobody delivers any more: nothing is kept for it."""
-        self._has_subscribers = False
+        """Nobody delivers any more: from now on nothing is kept for it, and nobody waits for it."""
+        self._has_subscribers = self._is_delivered = False
         self._outbox.outgoing.clear()
+        self.flushes = self._flushes_asked
+        self._outbox.changed(Topic.FLUSHED)
 
     def hurry(self) -> None:
         """No more batching: the end is near."""

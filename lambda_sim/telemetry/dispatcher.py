@@ -67,6 +67,8 @@ class _Subscriber:
         self.subscription = subscription
         self.buffer = Buffer(subscription)
         self.link = Link(awake_since)
+        self.worker: Worker | None = None
+        """Who delivers to it; None as long as there is no thread for that."""
         self.accepted = 0
         self.in_flight = 0
         self.failures = 0
@@ -117,7 +119,7 @@ class _Subscriber:
     @property
     def is_gone(self) -> bool:
         """Whether there is nobody to wait for."""
-        return self.is_refused or self.has_ended
+        return self.is_refused or self.has_ended or self.worker is None
 
     def is_past(self, mark: int) -> bool:
         """Whether the first so many events accepted are all delivered or dropped."""
@@ -157,7 +159,6 @@ class Dispatcher:
         self._monitor = Monitor()
         # Guarded by _monitor, all of it:
         self._subscribers: dict[ExtensionId, _Subscriber] = {}
-        self._workers: dict[_Subscriber, Worker] = {}
         self._is_hurried = False
         self._flushes = 0
 
@@ -180,19 +181,25 @@ class Dispatcher:
             if monitor.is_closed:
                 raise ShuttingDown("telemetry is closed: nothing can subscribe")
             subscriber = self._subscribers.get(subscription.extension_id)
-            if subscriber is not None:
+            if subscriber is None:
+                subscriber = _Subscriber(subscription, self._awake_since)
+                self._subscribers[subscription.extension_id] = subscriber
+            else:
                 known = subscriber.subscription.types
                 facts = [fact for fact in replay if schema.stream_of(fact) not in known]
                 subscriber.replace(subscription)
                 monitor.changed(subscriber)
-        if subscriber is None:
-            subscriber = self._add(subscription)
+        if not self._employ(subscriber):
+            name = subscription.extension_name
+            _LOG.warning("%s is sent its telemetry later: no thread is left to deliver it", name)
         self._hand_in({subscriber: subscription}, facts)
 
     def deliver(self, facts: Sequence[Fact]) -> None:
         """Hand facts in; each goes to those who subscribed to its stream. Never waits for them."""
         with self._monitor:
             targets = {one: one.subscription for one in self._subscribers.values()}
+        for one in targets:
+            self._employ(one)
         if targets:
             self._hand_in(targets, facts)
 
@@ -205,8 +212,8 @@ class Dispatcher:
     def flush(self, deadline: Deadline) -> bool:
         """Wait until nothing is left of what was handed in; whether that came in time.
 
-        A subscriber at whose address nobody listens is not waited for. What is left is kept
-        and tried again later.
+        A subscriber at whose address nobody listens, or that has no worker, is not waited for. What
+        is left is kept and tried again later.
         """
         with (monitor := self._monitor):
             marks = {one: one.accepted for one in self._subscribers.values()}
@@ -243,22 +250,26 @@ class Dispatcher:
 
     # --- Subscribers come and go ------------------------------------------------------------------
 
-    def _add(self, subscription: TelemetrySubscription) -> _Subscriber:
-        subscriber = _Subscriber(subscription, self._awake_since)
-        name = f"telemetry-{subscription.extension_name}"
-        worker = Worker(name, partial(self._work, subscriber)).start()
-        with (monitor := self._monitor):
-            if not monitor.is_closed:
-                self._subscribers[subscription.extension_id] = subscriber
-                self._workers[subscriber] = worker
-                return subscriber
-            subscriber.has_ended = True
-            monitor.changed(subscriber)
-        worker.join()
-        raise ShuttingDown("telemetry closed: nothing can subscribe")
+    def _employ(self, subscriber: _Subscriber) -> bool:
+        """Whether it has a worker, perhaps a new one. Where no thread is left for that, each
+        delivery tries again."""
+        if subscriber.worker is not None:
+            return True
+        name = f"telemetry-{subscriber.subscription.extension_name}"
+        worker = Worker(name, partial(self._work, subscriber))
+        try:
+            worker.start()
+        except RuntimeError:
+            return False
+        with self._monitor:
+            subscriber.worker = worker
+            is_late = subscriber.has_ended
+        if is_late:  # who ended it knew of no worker
+            worker.join()
+        return True
 
-    def _end_all_locked(self, monitor: Monitor) -> dict[_Subscriber, Worker]:
-        leaving, self._workers = self._workers, {}
+    def _end_all_locked(self, monitor: Monitor) -> list[_Subscriber]:
+        leaving = list(self._subscribers.values())
         self._subscribers = {}
         for subscriber in leaving:
             subscriber.has_ended = True
@@ -372,14 +383,15 @@ class Dispatcher:
         )
 
 
-def _see_off(leaving: Mapping[_Subscriber, Worker]) -> None:
+def _see_off(leaving: Iterable[_Subscriber]) -> None:
     """Join workers that were told to end, and show what one of them raised."""
     for subscriber in leaving:
         subscriber.link.cut()
+    workers = [one.worker for one in leaving if one.worker is not None]
     deadline = Deadline.after(LEAVING_SECONDS)
-    for worker in leaving.values():
+    for worker in workers:
         if not worker.join(deadline.remaining()):
             _LOG.warning("a delivery is still busy, perhaps with the name of its listener")
-    for worker in leaving.values():
+    for worker in workers:
         if worker.failure is not None:
             raise worker.failure

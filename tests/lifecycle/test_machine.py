@@ -24,8 +24,10 @@ from lambda_sim.model.extension import InvokeEvent, LifecycleEvent, ShutdownEven
 from lambda_sim.model.invocation import Invocation, InvocationStatus
 from lambda_sim.model.process import FreezeMode, ProcessConfig, ProcessRole
 from lambda_sim.model.rules import AWS, RELAXED, Rules
-from lambda_sim.model.telemetry import Status
+from lambda_sim.model.telemetry import Status, SubscriptionApi
+from lambda_sim.sync import NEVER
 from lambda_sim.testing.clock import ManualClock
+from tests.telemetry.doubles import subscription
 
 RUNTIME = ProcessConfig("/bin/true", ProcessRole.RUNTIME)
 POLL = "the runtime's poll"
@@ -732,6 +734,22 @@ class ExtensionTest(MachineTest):
         machine.process_exited(ProcessRole.RUNTIME, "x", 1, 1)
         self.assertEqual(machine.registry.get(one).name, "one")
         self.assertEqual(machine.generation, 2)
+
+
+class TelemetryTest(MachineTest):
+    def test_nothing_is_kept_or_waited_for_when_nobody_delivers_any_more(self) -> None:
+        machine = self.machine()
+        for name in ("one", "two"):
+            one = self.extension(machine, name)
+            machine.subscribe(one, SubscriptionApi.TELEMETRY, lambda _: subscription())
+            mark = machine.chronicle.flush(NEVER)
+            machine.outbox.changes.clear()
+            machine.chronicle.deliveries_failed()
+            self.assertIn(Topic.FLUSHED, machine.outbox.changes)
+            self.assertEqual(machine.chronicle.flushes, mark)
+        machine.runtime_asks(POLL)
+        self.assertFalse(machine.outbox.outgoing)
+        self.assertEqual(machine.chronicle.flush(NEVER), mark)
 
 
 class CrashTest(MachineTest):

@@ -19,7 +19,7 @@ from lambda_sim.model.telemetry import (
     SubscriptionApi,
     TelemetrySubscription,
 )
-from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline
+from lambda_sim.sync import SYSTEM_CLOCK, Clock, Deadline, Worker
 from lambda_sim.telemetry import Dispatcher, encoded, schema
 from tests.telemetry.doubles import (
     ENDLESS,
@@ -679,6 +679,57 @@ class Subscribing(DispatcherTestCase):
         dispatcher.subscribe(subscription())
         self.assertTrue(dispatcher.has_subscribers)
         self.assertEqual(workers(), ["lambda-sim:telemetry-watcher"])
+
+    def test_one_for_whom_no_thread_was_left_is_sent_all_of_it_later(self) -> None:
+        first, late = self.listen(), self.listen()
+        dispatcher = self.dispatch()
+        dispatcher.subscribe(other(first.port), lines(1))
+        no_thread = RuntimeError("can't start new thread")
+        with mock.patch.object(Worker, "start", side_effect=no_thread):
+            with self.assertLogs("lambda_sim.telemetry.dispatcher", "WARNING"):
+                dispatcher.subscribe(subscription(late.port), lines(1))
+            dispatcher.deliver(lines(2))
+            began = time.monotonic()
+            self.assertFalse(dispatcher.flush(soon()))
+            self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(first.numbers(), [1, 2])
+        dispatcher.deliver(lines(3))
+        self.assertTrue(dispatcher.flush(soon()))
+        self.assertEqual(late.numbers(), [1, 2, 3])
+        self.assertEqual(first.numbers(), [3])
+
+    def test_one_that_never_had_a_thread_is_no_trouble_at_the_end(self) -> None:
+        dispatcher = self.dispatch()
+        with mock.patch.object(Worker, "start", side_effect=RuntimeError):
+            for end in (lambda: dispatcher.unsubscribe_all(PATIENCE), dispatcher.close):
+                with self.assertLogs("lambda_sim.telemetry.dispatcher", "WARNING"):
+                    dispatcher.subscribe(subscription(), lines(1))
+                end()
+                self.assertFalse(dispatcher.has_subscribers)
+
+    def test_a_close_that_comes_when_its_worker_starts_leaves_none(self) -> None:
+        dispatcher = self.dispatch()
+        start, join, is_joined = Worker.start, Worker.join, threading.Event()
+        self.addCleanup(is_joined.set)
+
+        def start_late(worker: Worker) -> Worker:
+            dispatcher.close()
+            return start(worker)
+
+        def joined(worker: Worker) -> bool:
+            is_joined.set()
+            return join(worker)
+
+        def work(*_: object) -> None:
+            is_joined.wait(PATIENCE)
+
+        with (
+            mock.patch.object(Worker, "start", start_late),
+            mock.patch.object(Worker, "join", joined),
+            mock.patch.object(Dispatcher, "_work", work),
+        ):
+            dispatcher.subscribe(subscription())
+        self.assertEqual(workers(), [])
 
     def test_what_an_old_subscription_left_goes_to_the_new_one(self) -> None:
         old, new = self.listen(), self.listen()
