@@ -43,18 +43,24 @@ def live(load: Callable[[], Executor], client: RuntimeClient, log: LambdaLog) ->
     except Exception as error:
         return _fail_init(error, client, log)
     if (count := workers.wanted(os.environ)) > 1:
-        return workers.run(count, lambda: _live(executor, RuntimeClient(client.address), log))
+        return workers.run(
+            count, lambda: _live(executor, RuntimeClient(client.address), log, is_worker=True)
+        )
     return _live(executor, client, log)
 
 
-def _live(executor: Executor, client: RuntimeClient, log: LambdaLog) -> int:
+def _live(
+    executor: Executor, client: RuntimeClient, log: LambdaLog, *, is_worker: bool = False
+) -> int:
     with ExitStack() as undo:
         try:
             executor.start(end_stuck(client, log), memory_bytes(os.environ))
         except Exception as error:
             return _fail_init(error, client, log)
         # The last to go: a second SIGTERM must not break the tearing down off.
-        sigterm = undo.enter_context(_Sigterm(client, ends_us=executor.has_teardown))
+        sigterm = undo.enter_context(
+            _Sigterm(client, ends_us=executor.has_teardown, is_worker=is_worker)
+        )
         undo.callback(tear_down, executor)
         if executor.has_teardown:
             from .farewell import Farewell  # noqa: PLC0415 - few functions want to be told
@@ -125,10 +131,13 @@ class _Sigterm:
     :param ends_us: whether to ask for no more events then, so that there is time to tear down.
         Otherwise, without a handler of the function's, the process ends at once, by the signal,
         as under awslambdaric.
+    :param is_worker: whether it may come twice, to the group of processes and from our parent. The
+        second may come late, and finds nobody but us, as the process ends then.
     """
 
-    def __init__(self, client: RuntimeClient, *, ends_us: bool) -> None:
+    def __init__(self, client: RuntimeClient, *, ends_us: bool, is_worker: bool) -> None:
         self.is_seen = False
+        self._is_worker = is_worker
         self._client = client
         self._ends_us = ends_us
         self._theirs = signal.getsignal(signal.SIGTERM)
@@ -141,11 +150,11 @@ class _Sigterm:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._is_set:
+        if self._is_set and not (self._is_worker and self.is_seen):
             signal.signal(signal.SIGTERM, self._theirs or signal.SIG_DFL)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.is_seen:  # a worker of a managed instance hears it from its parent, too
+        if self.is_seen:
             return
         self.is_seen = True
         if self._ends_us:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_sim import Invocation, InvocationStatus, ProcessConfig, ProcessRole, Simulator
+from lambda_sim.handler.client import RuntimeClient
+from lambda_sim.handler.serving import _Sigterm
 from tests.support import CHILDREN_PATH, PATIENCE, PROGRAMS, SimulatorTest
 
 
@@ -189,6 +191,15 @@ class TestWorkers(ServingTest):
         simulator.graceful_shutdown()
         said = self.said(simulator)
         self.assertEqual((said.count("sigterm"), said.count("teardown")), (2, 2))
+
+    def test_what_the_parent_hands_on_late_finds_nobody(self) -> None:
+        heard: list[int] = []
+        before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        with _Sigterm(RuntimeClient("127.0.0.1:9"), ends_us=False, is_worker=True):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(heard, [signal.SIGTERM])
 
     def test_a_handler_without_teardown_registers_nothing(self) -> None:
         self.client = ("-m", "lambda_sim.handler", "typed.streamed")
