@@ -1,4 +1,4 @@
-"""Steps of an end are all taken, whatever becomes of one, and wherever Ctrl-C comes."""
+"""Steps of an end are all taken, whatever becomes of one. Ctrl-C: see reliability/ctrl_c.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import unittest
 from functools import partial
 
 from lambda_sim.closing import Steps, each
-from tests.reliability.steps import count_of, interrupted
 
 
 class ClosingTest(unittest.TestCase):
@@ -56,17 +55,6 @@ class ClosingTest(unittest.TestCase):
             steps.close()
         self.assertEqual(took, ["second", "second"])
         self.assertEqual(self.done, ["second", "first"])
-
-    def test_wherever_ctrl_c_comes_the_next_close_takes_what_is_left(self) -> None:
-        count = count_of(self.collected().close)
-        self.assertGreater(count, 10)
-        for at in range(1, count + 1):
-            with self.subTest(at=at):
-                self.done.clear()
-                steps = self.collected()
-                self.assertTrue(interrupted(steps.close, at))
-                steps.close()
-                self.assertEqual(self.done, ["third", "second", "first"])
 
 
 if __name__ == "__main__":

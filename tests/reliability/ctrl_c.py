@@ -15,6 +15,7 @@ from functools import partial
 import attrs
 
 from lambda_sim import ProcessConfig, ProcessRole, Simulator
+from lambda_sim.closing import Steps
 from lambda_sim.process import tree
 from lambda_sim.testing.leftovers import Census
 from tests.conformance.case import subscription
@@ -91,6 +92,35 @@ class CtrlCTest(unittest.TestCase):
         # A thread that nobody joined any more ends a moment later.
         tree.asked_until(lambda: not before.newcomers(), PATIENCE)
         self.assertEqual([], before.newcomers())
+
+
+class StepsTest(unittest.TestCase):
+    """The steps of any end."""
+
+    def setUp(self) -> None:
+        self.done: list[str] = []
+
+    def do(self, name: str) -> None:
+        """Nothing, if it is done already."""
+        if name not in self.done:
+            self.done.append(name)
+
+    def collected(self) -> Steps:
+        self.done.clear()
+        steps = Steps()
+        for name in ("first", "second", "third"):
+            steps.add(partial(self.do, name))
+        return steps
+
+    def test_the_next_close_takes_what_is_left(self) -> None:
+        count = count_of(self.collected().close)
+        self.assertGreater(count, 10)
+        for step in range(1, count + 1):
+            with self.subTest(step=step, of=count):
+                steps = self.collected()
+                self.assertTrue(interrupted(steps.close, step))
+                steps.close()
+                self.assertEqual(self.done, ["third", "second", "first"])
 
 
 def new() -> Simulator:
