@@ -25,7 +25,10 @@ AGAIN = 0.2
 """After so much of the margin, an error that was swallowed is raised again."""
 
 SOONEST = 0.005
-"""Seconds between two looks at work whose time is over. It has as much before it is stuck."""
+"""Seconds between two looks at work whose time is over."""
+
+LEAST = 0.02
+"""Seconds before such work is stuck, however small the margin: some waits end at a second look."""
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +47,9 @@ class DeadlineGuard:
 
     *What it can interrupt.* In the main thread any code in Python, and whatever Python itself
     waits for: sleeps, sockets, locks, subprocesses. In another thread code in Python, when it next
-    runs. *What it can't:* a long call into C ends first, and so does a wait in another thread.
+    runs. *What it can't:* a long call into C ends first, and so does a wait in another thread. In
+    the main thread, taking the lock of a Condition, a queue or a log handler comes to its end, so
+    that none stays held.
     Code that swallows the error, by a bare ``except:``, meets it again some time after that block.
 
     Work that is not out of its block half the margin later is *stuck*: ``on_stuck`` is called,
@@ -140,7 +145,7 @@ class _GuardedWork(Watch):
         guard = self._guard
         left = max(0.0, self._deadline.remaining() - guard.margin)
         due = guard.watchdog.clock.monotonic() + left
-        self._stuck_at = due + max(guard.margin / 2, SOONEST)
+        self._stuck_at = due + max(guard.margin / 2, LEAST)
         guard.watchdog.add(self, due)
 
     def _end(self, error: BaseException | None) -> None:

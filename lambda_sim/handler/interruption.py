@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import os
@@ -20,6 +21,22 @@ __all__ = ["Interruption", "Shield", "Target", "Watch"]
 
 SIGNAL: int = getattr(signal, "SIGRTMAX", 0) or getattr(signal, "SIGUSR2", 0)
 """What wakes the main thread. Not SIGALRM, which functions use for time limits of their own."""
+
+WHOLE = (
+    __name__,
+    "concurrent.futures._base",
+    "contextlib",
+    "importlib._bootstrap",
+    "logging",
+    "queue",
+    "threading",
+)
+"""Modules in which no step is torn from the next. They take locks for others, and let go of them,
+by functions in Python: what is raised as one begins or ends leaves the lock held for ever. And so
+what was taken out of a queue is handed over."""
+
+TAKERS = ("__enter__", "_acquireLock", "_acquire_restore", "acquire")
+"""Functions of theirs that wait for a lock, and may have it by the time that one looks."""
 
 
 class Interruption(BaseException):
@@ -68,8 +85,6 @@ class Target:
         self.held: _Order | None = None
         """What came while the thread was shielded."""
         self._sent: _Order | None = None
-        self.is_in_stack = False
-        """Whether an ExitStack has one of the open watches."""
 
     @staticmethod
     def here() -> Target:
@@ -100,7 +115,6 @@ class Target:
         if self.held is not None and self.held.by is entry:
             self.held = None
         if not self._open:
-            self.is_in_stack = False
             self._restore()
 
     def settle(self) -> None:
@@ -179,6 +193,8 @@ class _MainThread(Target):
     def __init__(self) -> None:
         super().__init__()
         self._wanted: _Order | None = None
+        self._seen: tuple[FrameType, int, _Order] | None = None
+        """Where it was when something was last put off, and what that was."""
         self._theirs: Any = None
 
     @property
@@ -191,6 +207,7 @@ class _MainThread(Target):
     def _restore(self) -> None:
         # None is a handler that was not set from Python, and can't be.
         signal.signal(SIGNAL, signal.SIG_DFL if self._theirs is None else self._theirs)
+        self._seen = None
 
     def _send(self, order: _Order) -> None:
         self._wanted = order
@@ -207,18 +224,25 @@ class _MainThread(Target):
         if order is None:
             if callable(self._theirs) and self._sent is None:
                 self._theirs(number, frame)
-        elif self.shields or (frame is not None and self._is_whole(frame.f_globals)):
+        elif self.shields:
             self.held = order
+        elif frame is not None and self._is_whole(frame, order):
+            self._wanted = order
+            # It comes again at the next step. Unpacked: after a call it would come right here.
+            [_] = map(_thread.interrupt_main, (SIGNAL,))  # type: ignore[arg-type]  # it is an int
         else:
-            self.held = None
+            self.held = self._wanted = self._seen = None
             raise order.kind
 
-    def _is_whole(self, module: dict[str, Any]) -> bool:
-        """Whether its steps must not be torn apart."""
-        if module is contextlib.__dict__:
-            # It may be leaving a watch. If it is still there next time, it waits for something.
-            return self.is_in_stack and self.held is None
-        return module is globals()
+    def _is_whole(self, frame: FrameType, order: _Order) -> bool:
+        """Whether the step that comes now must not be torn from the one before."""
+        if frame.f_globals.get("__name__") not in WHOLE:
+            return False
+        seen, self._seen = self._seen, (frame, frame.f_lasti, order)
+        if seen is None or seen[:2] != (frame, frame.f_lasti) or seen[2] is order:
+            return True
+        # It was sent again, and not one step was made in between: this one waits for something.
+        return frame.f_code.co_name in TAKERS
 
 
 class _Threads(threading.local):
@@ -305,7 +329,6 @@ class Watch(ABC):
             self._outermost = _author_of(sys._getframe(1))
             self.entry = object()
             target.open(self.entry)
-            target.is_in_stack |= self._outermost is not sys._getframe(1)
             self.is_open = True
             try:
                 self._begin(target)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import _imp
 import _thread
 import asyncio
+import concurrent.futures
 import contextlib
 import ctypes
 import functools
+import importlib
+import io
+import itertools
+import logging
+import queue
 import signal
 import socket
 import subprocess
@@ -19,8 +26,9 @@ from typing import Any
 
 from lambda_sim.errors import ConfigurationError, ShuttingDown
 from lambda_sim.handler.deadline import Deadline, DeadlineExceeded
-from lambda_sim.handler.guard import DeadlineGuard
+from lambda_sim.handler.guard import SOONEST, DeadlineGuard
 from lambda_sim.handler.interruption import SIGNAL, Target, Watch, _Order
+from lambda_sim.testing import ManualClock
 from tests.support import PATIENCE, SimulatorTest
 
 LONG = 2 * PATIENCE
@@ -309,6 +317,7 @@ class MainThreadTest(Anywhere, GuardTest):
                 "socket": lambda: ours.recv(1),
                 "lock": lambda: held.acquire(timeout=PATIENCE),
                 "event": lambda: threading.Event().wait(PATIENCE),
+                "polling": _poll_for_ever,
                 "asyncio": lambda: asyncio.run(asyncio.sleep(PATIENCE)),
                 "subprocess": lambda: child.wait(PATIENCE),
                 "future": lambda: pending.result(PATIENCE),
@@ -397,6 +406,177 @@ class MainThreadTest(Anywhere, GuardTest):
             stack.enter_context(guard.watch(Deadline.after(1.0 + SOON)))
             stack.enter_context(held)
         self.assertEqual(self.told, [])
+
+    def test_a_wait_may_be_interrupted_at_a_second_look_without_a_margin(self) -> None:
+        clock = ManualClock()
+        guard = self.enterContext(DeadlineGuard(0.0, on_stuck=self.on_stuck, clock=clock))
+        has_begun, is_over = threading.Event(), threading.Event()
+
+        def look_twice(watch: Any) -> None:
+            has_begun.wait(PATIENCE)
+            due = clock.monotonic() + 1.0
+            watch.look(due)
+            while not is_over.is_set():
+                watch.look(due + SOONEST)
+                time.sleep(0)
+
+        deadline = Deadline.after(1.0, margin=0.0, clock=clock)
+        with self.assertRaises(DeadlineExceeded), guard.watch(deadline) as watch:
+            looking = self.soon(look_twice, watch)
+            has_begun.set()
+            threading.Event().wait(PATIENCE)
+        is_over.set()
+        looking.result(PATIENCE)
+        self.assertEqual(self.told, [])
+
+
+class LocksTest(GuardTest):
+    """Between taking a lock and letting go of it, in Python, nothing is torn."""
+
+    def assert_lets_go(self, work: Callable[[], object], *locks: Any) -> None:
+        """Interrupt it at each of its steps."""
+        guard = self.guard(LONG)
+        for step in itertools.count():
+            if not self.is_interrupted_at(step, work, guard):
+                break
+            for lock in locks:
+                is_held = self.soon(_is_held, lock).result(PATIENCE)
+                self.assertFalse(is_held, f"interrupted at step {step}")
+        self.assertGreater(step, 5)
+
+    def is_interrupted_at(
+        self, step: int, work: Callable[[], object], guard: DeadlineGuard
+    ) -> bool:
+        """False if it does not have so many steps: to enter or leave a function is one."""
+        steps = iter(range(step))
+        ring = _unseen(_thread.interrupt_main)
+        is_rung = False
+
+        def at_each(frame: object, event: str, argument: object) -> None:
+            nonlocal is_rung
+            if next(steps, None) is None:
+                sys.setprofile(None)
+                is_rung = True
+                ring + SIGNAL
+
+        deadline = Deadline.after(2 * LONG)
+        with contextlib.suppress(DeadlineExceeded), guard.watch(deadline) as watch:
+            Target.here()._wanted = _Order(DeadlineExceeded, watch.entry)  # type: ignore[attr-defined]
+            sys.setprofile(at_each)
+            try:
+                work()
+            finally:
+                sys.setprofile(None)
+        return is_rung
+
+    def test_a_condition_lets_go_of_its_lock_and_forgets_who_waited(self) -> None:
+        condition = threading.Condition()
+
+        def work() -> None:
+            with condition:
+                condition.wait(0)
+
+        self.assert_lets_go(work, condition)
+        self.assertEqual(list(condition._waiters), [])  # type: ignore[attr-defined]
+
+    def test_a_queue_lets_go_of_its_lock_and_loses_nothing(self) -> None:
+        pool = queue.LifoQueue[str]()
+        pool.put("connection")
+
+        def work() -> None:
+            connection = pool.get(block=False)
+            pool.put(connection)
+
+        self.assert_lets_go(work, pool.mutex)
+        self.assertEqual(pool.qsize(), 1)
+
+    def test_a_semaphore_is_given_back(self) -> None:
+        semaphore = threading.Semaphore()
+
+        def work() -> None:
+            with semaphore:
+                pass
+
+        self.assert_lets_go(work, semaphore._cond, semaphore)
+
+    def test_a_log_handler_lets_go_of_its_lock(self) -> None:
+        handler = logging.StreamHandler(io.StringIO())
+        record = logging.makeLogRecord({"msg": "at work"})
+        self.assert_lets_go(lambda: handler.handle(record), handler.lock)
+
+    def test_futures_that_are_waited_for_let_go_of_their_locks(self) -> None:
+        futures = [concurrent.futures.Future[None]() for _ in range(3)]
+        for future in futures:
+            future.set_result(None)
+        locks = [future._condition for future in futures]
+        self.assert_lets_go(lambda: concurrent.futures.wait(futures), *locks)
+
+    def test_an_exit_stack_lets_go_of_its_locks(self) -> None:
+        lock = threading.Lock()
+
+        def work() -> None:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(lock)
+
+        self.assert_lets_go(work, lock)
+
+    def test_an_import_lets_go_of_the_lock_of_all(self) -> None:
+        def work() -> None:
+            with contextlib.suppress(ImportError):
+                importlib.import_module("there_is_no_such_module")
+
+        self.assert_lets_go(work, _ImportLock)
+
+    def test_what_comes_where_nothing_is_torn_is_raised_just_after(self) -> None:
+        guard = self.guard(LONG)
+        condition = threading.Condition()
+        reached = []
+
+        def work() -> None:
+            with condition:
+                reach()
+
+        def reach() -> None:
+            reached.append(step)
+
+        for step in range(1, 4):  # it is about to enter, and about to have entered
+            self.is_interrupted_at(step, work, guard)
+        self.assertEqual(reached, [])
+
+    def test_who_waits_for_the_lock_of_a_condition_has_it_first(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        condition = threading.Condition(lock)
+
+        def let_go(error: DeadlineExceeded) -> None:
+            self.told.append(error)
+            lock.release()
+
+        guard = self.enterContext(DeadlineGuard(SHORT, on_stuck=let_go))
+        with self.assertRaises(DeadlineExceeded), guard.watch(Deadline.after(SOON)), condition:
+            time.sleep(PATIENCE)
+        self.assertFalse(lock.locked())
+        self.assertIn("in __enter__", self.told[0].stack[-1])
+
+
+class _ImportLock:
+    """The one that all imports of a process take now and then."""
+
+    @staticmethod
+    def acquire(*, blocking: bool) -> bool:
+        return not _imp.lock_held()
+
+    @staticmethod
+    def release() -> None:
+        """It was not taken."""
+
+
+def _is_held(lock: Any) -> bool:
+    """Whether a thread that has not taken it could not do so."""
+    if lock.acquire(blocking=False):
+        lock.release()
+        return False
+    return True
 
 
 class OtherThreadTest(Anywhere, GuardTest):
@@ -524,6 +704,14 @@ class LifeTest(GuardTest):
 def _unseen(call: Callable[[Any], object]) -> Any:
     """What calls this when something is added to it: there Python looks for no interruptions."""
     return type("Unseen", (), {"__add__": staticmethod(call)})()
+
+
+def _poll_for_ever() -> None:
+    """Where the code is in a wait whenever one looks, and each time in another."""
+    event = threading.Event()
+    until = time.monotonic() + PATIENCE
+    while not event.wait(0.001) and time.monotonic() < until:
+        pass
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ class MemoryTest(SimulatorTest):
         """Let so much be used, and the watch see it, from another thread."""
         self.used = used
         self.soon(memory.look, time.monotonic()).result(PATIENCE)
+        time.sleep(0)  # what it sent comes here at the latest: not in the midst of a future
 
     def spin(self) -> None:
         until = time.monotonic() + PATIENCE
