@@ -183,7 +183,10 @@ class Target:
 
     def _take_back(self, sent: _Order) -> None:
         # Whether it had arrived, nobody tells. If so, it was swallowed or is on its way out.
-        _set_async_exception(self.ident, None)
+        # Another takes its place and comes at once: with none in its place Python would look for
+        # one at every step, and Python 3.11 would hang in the first function that is traced.
+        with contextlib.suppress(_TakenBack):
+            _set_async_exception(self.ident, _TakenBack)
         self.held = self.held or sent
 
 
@@ -395,8 +398,11 @@ def _author_of(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def _set_async_exception(ident: int, kind: type[Interruption] | None) -> None:
+class _TakenBack(BaseException):
+    """Comes instead of what was taken back."""
+
+
+def _set_async_exception(ident: int, kind: type[BaseException]) -> None:
     import ctypes  # noqa: PLC0415 - few threads are interrupted
 
-    what = ctypes.py_object() if kind is None else ctypes.py_object(kind)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))

@@ -29,7 +29,7 @@ from lambda_sim.handler.deadline import Deadline, DeadlineExceeded
 from lambda_sim.handler.guard import SOONEST, DeadlineGuard
 from lambda_sim.handler.interruption import SIGNAL, Target, Watch, _Order
 from lambda_sim.testing import ManualClock
-from tests.support import PATIENCE, SimulatorTest
+from tests.support import PATIENCE, ROOT, SimulatorTest
 
 LONG = 2 * PATIENCE
 """Seconds. With such a margin work is interrupted at once, and not stuck before it unwinds."""
@@ -627,6 +627,35 @@ class OtherThreadTest(Anywhere, GuardTest):
                 return signal.getsignal(SIGNAL)
 
         self.assertIs(self.run_in_thread(watched), before)
+
+    def test_a_debugger_works_afterwards(self) -> None:
+        program = (
+            "import sys, threading\n"
+            "from lambda_sim.handler import Deadline, DeadlineExceeded, DeadlineGuard\n"
+            "def work():\n"
+            "    with guard.watch(Deadline.after(0)):\n"
+            "        while True:\n"
+            "            pass\n"
+            "def watched():\n"
+            "    try:\n"
+            "        work()\n"
+            "    except DeadlineExceeded:\n"
+            "        print('interrupted')\n"
+            "with DeadlineGuard() as guard:\n"
+            "    thread = threading.Thread(target=watched)\n"
+            "    thread.start()\n"
+            "    thread.join()\n"
+            "sys.settrace(lambda *seen: None)\n"
+            "(lambda: print('traced'))()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+        self.assertEqual(done.stdout.split(), [b"interrupted", b"traced"])
 
 
 class PoisonTest(GuardTest):
