@@ -90,6 +90,16 @@ class LambdaLog(logging.Handler):
         self._request_id = event.request_id
         self._tenant_id = event.tenant_id
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # As the superclass, but it takes the lock and lets go of it in C: a thread that is
+        # interrupted at a step of Python's on the way would keep it.
+        kept: Any = self.filter(record)
+        if kept:
+            with self.lock or contextlib.nullcontext():
+                # From Python 3.12 on a filter may put another record in its place.
+                self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
+
     def emit(self, record: logging.LogRecord) -> None:
         # Set on the record, as awslambdaric does: authors use %(aws_request_id)s in formats.
         record.__dict__.update(aws_request_id=self._request_id, tenant_id=self._tenant_id)

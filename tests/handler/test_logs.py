@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import logging
+import sys
+import threading
 import unittest
 from typing import Any
 from unittest import mock
 
+from lambda_sim.handler.deadline import DeadlineExceeded
 from lambda_sim.handler.failure import ErrorReport
 from lambda_sim.handler.logs import LambdaLog, start_logging
 
@@ -27,6 +31,74 @@ class LogTestCase(unittest.TestCase):
         self.addCleanup(self.logger.removeHandler, self.log)
         self.enterContext(mock.patch.object(self.logger, "propagate", False))
         self.logger.setLevel(logging.DEBUG)
+
+
+class TestLock(LogTestCase):
+    """Records of several threads are written one after the other."""
+
+    def interrupt_at(self, step: int) -> bool:
+        """Raise at this step of a record, where Python looks for what other threads raise in this
+        one; False if it has not so many."""
+        steps = iter(range(step))
+
+        def at_each(frame: object, event: str, argument: object) -> None:
+            if event in ("call", "c_return") and next(steps, None) is None:
+                raise DeadlineExceeded
+
+        record = logging.makeLogRecord({"msg": "at work"})
+        sys.setprofile(at_each)
+        try:
+            self.log.handle(record)
+        except DeadlineExceeded:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    def is_free(self) -> bool:
+        """Whether another thread could take it."""
+        found: list[bool] = []
+
+        def try_it() -> None:
+            found.append(self.log.lock.acquire(blocking=False))
+            if found[0]:
+                self.log.lock.release()
+
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+        return found[0]
+
+    def test_a_thread_that_is_interrupted_lets_go_of_it(self) -> None:
+        for step in itertools.count():
+            if not self.interrupt_at(step):
+                break
+            self.assertTrue(self.is_free(), f"interrupted at step {step}")
+        self.assertGreater(step, 5)
+
+    def test_it_is_held_while_a_record_is_written(self) -> None:
+        found: list[bool] = []
+
+        def write(text: str) -> None:
+            found.append(self.is_free())
+
+        with mock.patch.object(self.output, "write", write):
+            self.logger.info("at work")
+        self.assertEqual(found, [False])
+
+    def test_a_record_that_is_filtered_is_not_written(self) -> None:
+        self.log.addFilter(lambda record: record.msg != "secret")
+        self.logger.info("secret")
+        self.logger.info("known")
+        self.assertTrue(self.output.getvalue().endswith("\tknown\n"))
+        self.assertNotIn("secret", self.output.getvalue())
+
+    @unittest.skipUnless(sys.version_info >= (3, 12), "a filter only says yes or no before")
+    def test_a_filter_may_put_another_record_in_its_place(self) -> None:
+        other = logging.makeLogRecord({"msg": "another", "levelname": "INFO"})
+        self.log.addFilter(lambda record: other)
+        self.logger.info("secret")
+        self.assertTrue(self.output.getvalue().endswith("\tanother\n"))
 
 
 class TestText(LogTestCase):
