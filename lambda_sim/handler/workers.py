@@ -105,15 +105,25 @@ def _start(serve: Callable[[], int]) -> int:
         return pid
     status = 1
     try:
-        status = serve()
+        status = _status_after(serve)
+    finally:
+        os._exit(status & 0xFF)
+
+
+def _status_after(serve: Callable[[], int]) -> int:
+    """The status with which it ends. What Python prints of such an end is printed."""
+    try:
+        return serve()
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        sys.stderr.write(f"{end.code}\n")
     except KeyboardInterrupt:
-        status = 130
+        return 130
     except BaseException:
         traceback.print_exc()
     finally:
-        with suppress(OSError, ValueError):
+        with suppress(AttributeError, OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(status)
+    return 1

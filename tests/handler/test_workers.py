@@ -60,7 +60,21 @@ class EndTest(unittest.TestCase):
     def test_leaving_ends_it_with_its_status(self) -> None:
         self.assertEqual(self.end_of("sys.exit(3)"), 3)
         self.assertEqual(self.end_of("sys.exit()"), 0)
-        self.assertEqual(self.end_of("sys.exit('why')"), 1)
+
+    def test_of_a_status_the_last_eight_bits_count(self) -> None:
+        self.assertEqual(self.end_of("sys.exit(-1)"), 255)
+        self.assertEqual(self.end_of("sys.exit(2 ** 40 + 3)"), 3)
+        self.assertEqual(self.end_of("return 2 ** 40 + 3"), 3)
+
+    def test_leaving_with_anything_else_prints_it_and_is_a_failure(self) -> None:
+        self.assertEqual(self.end_of("sys.exit('cannot go on: no table')"), 1)
+        self.assertEqual(self.printed, "cannot go on: no table\n")
+        self.assertEqual(self.end_of("sys.exit(2.5)"), 1)
+        self.assertEqual(self.printed, "2.5\n")
+
+    def test_what_can_t_be_printed_goes_no_further_either(self) -> None:
+        self.assertEqual(self.end_of("sys.stdout = sys.stderr = None; sys.exit('why')"), 1)
+        self.assertEqual(self.end_of("sys.stdout = sys.stderr = None; return 7"), 7)
 
     def test_one_that_a_signal_ended_is_told_by_its_number(self) -> None:
         self.assertEqual(self.end_of("os.kill(os.getpid(), 9)"), 128 + 9)
