@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -17,6 +18,12 @@ from types import FrameType
 __all__ = ["run", "wanted"]
 
 VARIABLE = "AWS_LAMBDA_MAX_CONCURRENCY"
+
+LOG_STREAMS = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
+"""The variable that says where there is a log stream for whoever connects.
+
+AWS: ``MultiConcurrentRunner`` of *awslambdaric*.
+"""
 
 
 def wanted(environ: Mapping[str, str]) -> int:
@@ -105,9 +112,22 @@ def _start(serve: Callable[[], int]) -> int:
         return pid
     status = 1
     try:
+        _take_log_streams(os.environ)
         status = _status_after(serve)
     finally:
         os._exit(status & 0xFF)
+
+
+def _take_log_streams(environ: Mapping[str, str]) -> None:
+    """Have stdout and stderr where no other worker's lines get into ours, if Lambda offers it."""
+    path = environ.get(LOG_STREAMS)
+    if path is None:
+        return
+    with suppress(OSError):  # nobody listens there: they share what there is
+        for fd in (1, 2):
+            with socket.socket(socket.AF_UNIX) as stream:
+                stream.connect(path)
+                os.dup2(stream.fileno(), fd)
 
 
 def _status_after(serve: Callable[[], int]) -> int:

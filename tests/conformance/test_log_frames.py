@@ -86,18 +86,24 @@ class LogFrameTest(ConformanceTest):
                 self.assertNotIn(PROVIDER, given)
 
     def test_env_workers_of_awslambdaric_print_whole_lines_before_they_answer(self) -> None:
+        self.assert_prints_whole_lines(awslambdaric("functions.chatter"))
+
+    def test_env_workers_of_ours_print_whole_lines_before_they_answer(self) -> None:
+        self.assert_prints_whole_lines(handler_runtime("functions.chatter"), "a" * 9_000)
+
+    def assert_prints_whole_lines(self, runtime: ProcessConfig, long: str = "") -> None:
+        """
+        :param long: what each line has besides; more than Python's buffer it writes by itself.
+        """
         self.simulate(
-            initialization_type=MANAGED,
-            max_concurrency=4,
-            log_format="Text",
-            runtime=awslambdaric("functions.chatter"),
+            initialization_type=MANAGED, max_concurrency=4, log_format="Text", runtime=runtime
         )
 
         def chatter(name: str) -> list[str]:
             self.simulator.invoke({"name": name, "lines": 30}, timeout=PATIENCE)
             return [line for line in self.printed() if line.startswith(f"{name} ")]
 
-        names = [f"Ada{number}" for number in range(20)]
+        names = [f"Ada{number}{long}" for number in range(20)]
         with ThreadPoolExecutor(4) as callers:
             found = dict(zip(names, callers.map(chatter, names), strict=True))
         self.assertEqual({n: [f"{n} says {i}" for i in range(30)] for n in names}, found)

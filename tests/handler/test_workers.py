@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -27,11 +30,12 @@ class CountTest(unittest.TestCase):
             self.assertEqual(workers.wanted(environ), 1)
 
 
-class EndTest(unittest.TestCase):
-    def end_of(self, last_words: str, before: str = "") -> int:
+class WorkersTest(unittest.TestCase):
+    def end_of(self, last_words: str, before: str = "", **environ: str) -> int:
         """The exit status of three workers, of which one does this and the others wait for ever.
 
         :param before: what their parent does first.
+        :param environ: variables besides.
         """
         program = (
             "import os, subprocess, sys\n"
@@ -47,13 +51,17 @@ class EndTest(unittest.TestCase):
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=ROOT,
+            env={**os.environ, **environ},
             capture_output=True,
             check=False,
             timeout=PATIENCE,
         )
         self.printed = done.stderr.decode()
+        self.said = done.stdout.decode()
         return done.returncode
 
+
+class EndTest(WorkersTest):
     def test_the_first_that_ends_ends_all(self) -> None:
         self.assertEqual(self.end_of("return 7"), 7)
 
@@ -96,6 +104,39 @@ class EndTest(unittest.TestCase):
         with mock.patch("os.fork", side_effect=[child.pid, BlockingIOError]):
             self.assertRaises(BlockingIOError, workers.run, 2, self.fail)
         self.assertRaises(ChildProcessError, os.waitpid, child.pid, os.WNOHANG)
+
+
+class LogStreamTest(WorkersTest):
+    """Where Lambda has a socket for them, each worker gets log streams of its own."""
+
+    def setUp(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.path = os.path.join(folder, "logs")
+
+    def speak(self) -> None:
+        last_words = "print('all is well'); print('not quite', file=sys.stderr); return 7"
+        self.assertEqual(self.end_of(last_words, **{workers.LOG_STREAMS: self.path}), 7)
+
+    def test_one_is_its_stdout_and_another_its_stderr(self) -> None:
+        listener = self.enterContext(socket.socket(socket.AF_UNIX))
+        listener.bind(self.path)
+        listener.listen()
+        self.speak()
+        self.assertEqual((self.said, self.printed), ("", ""))
+        listener.setblocking(False)
+        heard = [b"".join(iter(partial(stream.recv, 100), b"")) for stream in self.all_of(listener)]
+        self.assertEqual(sorted(filter(None, heard)), [b"all is well\n", b"not quite\n"])
+
+    def all_of(self, listener: socket.socket) -> Iterator[socket.socket]:
+        """Also of those whom the first that ended left no time to speak."""
+        with suppress(BlockingIOError):
+            while True:
+                with listener.accept()[0] as stream:
+                    yield stream
+
+    def test_where_nobody_listens_they_share_what_there_is(self) -> None:
+        self.speak()
+        self.assertEqual((self.said, self.printed), ("all is well\n", "not quite\n"))
 
 
 class ServeTest(SimulatorTest):
