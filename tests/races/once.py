@@ -7,6 +7,7 @@ import sys
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +20,11 @@ class WatchedResult(unittest.TextTestResult):
     """A test that takes too long ends the process, after every thread has said where it is."""
 
     limit = 120.0
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+        super().addSubTest(test, subtest, err)
+        if err is not None:  # at once, as a test that is ended never comes to its report
+            self.stream.writeln(f"{subtest}\n{self._exc_info_to_string(err, subtest)}")
 
     def startTest(self, test: unittest.TestCase) -> None:
         faulthandler.dump_traceback_later(self.limit, exit=True)
