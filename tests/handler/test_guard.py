@@ -336,14 +336,19 @@ class MainThreadTest(Anywhere, GuardTest):
         self.assertGreaterEqual(time.monotonic() - began, 0.099)
 
     def test_one_call_into_c_ends_first(self) -> None:
+        guard = self.guard(LONG)
         ended = []
 
         def work() -> None:
+            self.is_spinning = True
             ended.append(sum(range(5_000_000)))
             self.spin()
 
-        error = self.fail_in(work)
-        self.assertTrue(ended or "sum(range" in error.stack[-1])
+        deadline = Deadline.after(2 * LONG)
+        with self.assertRaises(DeadlineExceeded) as caught, guard.watch(deadline) as watch:
+            self.look_once_it_spins(watch)
+            work()
+        self.assertTrue(ended or "sum(range" in caught.exception.stack[-1])
 
     @unittest.skipUnless(sys.platform == "linux", "pthread barriers are not everywhere")
     def test_c_code_that_no_signal_ends_is_stuck_and_its_place_is_told(self) -> None:
