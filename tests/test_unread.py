@@ -57,17 +57,23 @@ class EventTest(UnreadTest):
         state = simulator.wait_for_invocation_complete(request_id, PATIENCE)
         self.assertIs(state.status, InvocationStatus.SUCCESS)
 
+    def assert_handed_on(
+        self, simulator: Simulator, request_id: str, *runtimes: RawRuntime
+    ) -> None:
+        """The one that it was sent to hangs up, and the other answers it."""
+        served, waiting = self.handed(simulator, *runtimes)
+        served.close()
+        self.assertEqual(waiting.event().id, request_id)
+        waiting.respond(request_id)
+        self.complete(simulator, request_id)
+
     def test_it_goes_to_another_who_waits(self) -> None:
         for config in ({}, *MANY):
             with self.subTest(config):
                 simulator = self.start(**config)
                 runtimes = [self.runtime(simulator) for _ in range(2)]
                 request_id = simulator.enqueue_payload(1)
-                served, waiting = self.handed(simulator, *runtimes)
-                served.close()
-                self.assertEqual(waiting.event().id, request_id)
-                waiting.respond(request_id)
-                self.complete(simulator, request_id)
+                self.assert_handed_on(simulator, request_id, *runtimes)
 
     def test_or_to_who_asks_next(self) -> None:
         for config in ({}, *MANY):
@@ -120,11 +126,7 @@ class EventTest(UnreadTest):
         simulator = self.start()
         runtimes = [self.runtime(simulator) for _ in range(2)]
         request_id = simulator.enqueue_payload(1)
-        served, waiting = self.handed(simulator, *runtimes)
-        served.close()
-        self.assertEqual(waiting.event().id, request_id)
-        waiting.respond(request_id)
-        self.complete(simulator, request_id)
+        self.assert_handed_on(simulator, request_id, *runtimes)
 
 
 class LifecycleEventTest(UnreadTest):

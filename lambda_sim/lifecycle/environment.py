@@ -249,11 +249,7 @@ class ExecutionEnvironment:
 
         :raises InvalidStateTransition: it is not being restored, or not any more.
         """
-        generation = self._machine.generation
-        self._read_gauges(flush=True)
-        with self as machine:
-            machine.fail_restore(failure, generation)
-            self._reporters += 1
+        self._report(Machine.fail_restore, failure)
 
     def give_back(self, record: Record, poller: Poller) -> None:
         """The invocation did not reach the runtime."""
@@ -315,10 +311,15 @@ class ExecutionEnvironment:
 
         :raises InvalidStateTransition: it has asked for Next, or failed, already.
         """
+        self._report(Machine.fail_init, failure)
+
+    def _report(self, fail: Callable[[Machine, Failure, int], None], failure: Failure) -> None:
+        """First what was printed until now is heard of. That may take time, so the machine is told
+        in which generation the report came."""
         generation = self._machine.generation
         self._read_gauges(flush=True)
         with self as machine:
-            machine.fail_init(failure, generation)
+            fail(machine, failure, generation)
             self._reporters += 1
 
     # --- What extensions do ---------------------------------------------------------------------
