@@ -44,12 +44,13 @@ class ProcessGroup:
     Any thread may call.
 
     :param mark: what its environment, and that of its tree, is marked with.
+    :param birth: when it was started.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], mark: str) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], mark: str, birth: Birth) -> None:
         self.pid = popen.pid
         self._mark = mark
-        self._birth = Birth.of(popen.pid)
+        self._birth = birth
         self._popen = popen
         self._memory = TreeMemory(popen.pid)
         self._monitor = Monitor()

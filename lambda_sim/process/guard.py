@@ -8,14 +8,14 @@ from contextlib import suppress
 from functools import cache
 from weakref import WeakSet
 
-from lambda_sim.process.mark import VARIABLE, Birth
+from lambda_sim.process.mark import VARIABLE, Birth, forks_so_far
 
 __all__ = ["Guard"]
 
 # What the shell has built in, grep and sleep. Lines come: +<group> and -<group>, and =<process> and
 # . for those that are stopped; then we are gone. Some who were started at the last moment were not
 # told of, some have left their group, some start others while they are killed, and who is just
-# being started shows no environment yet: so the last look finds nobody after a pause.
+# being started shows no environment yet: so the last two looks, each after a pause, find nobody.
 SCRIPT = """
 trap '' INT TERM HUP
 groups=' ' stopped=
@@ -31,7 +31,7 @@ done
 for id in $groups; do kill -s KILL -- "-$id"; done
 for id in $stopped; do kill -s CONT "$id"; done
 looks=0 calm=0
-while [ $calm -lt 2 ] && [ $looks -lt 50 ]; do
+while [ $calm -lt 3 ] && [ $looks -lt 50 ]; do
     [ $calm = 0 ] || sleep 0.1
     looks=$((looks + 1)) calm=$((calm + 1))
     for file in $(grep -lsF -- "$1" /proc/[0-9]*/environ); do
@@ -55,6 +55,7 @@ class Guard:
     """
 
     def __init__(self, mark: str) -> None:
+        forks = forks_so_far()
         self._shell = subprocess.Popen(
             ["/bin/sh", "-c", SCRIPT, "lambda-sim-guard", f"{VARIABLE}={mark}"],
             bufsize=0,
@@ -68,7 +69,7 @@ class Guard:
         assert self._shell.stdin is not None
         self._pipe = self._shell.stdin
         os.set_blocking(self._pipe.fileno(), False)
-        self.birth = Birth.of(self._shell.pid)
+        self.birth = Birth(self._shell.pid, forks)
         _all_guards().add(self)
 
     def watch(self, group: int) -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Self
 
 import attrs
 import psutil
 
 from lambda_sim.process import tree
 
-__all__ = ["VARIABLE", "Birth", "child_mark", "kill_bearers", "marked"]
+__all__ = ["VARIABLE", "Birth", "child_mark", "forks_so_far", "kill_bearers", "marked"]
 
 VARIABLE = "LAMBDA_SIM_SANDBOX"
 """Not one of Lambda's: a process that left its group and lost its parents is known by nothing
 else. Its value differs for each child."""
 
-FORKS_MEANWHILE = 1000
-"""More than happen from the start of a process until they are counted."""
+IDS_UNCOUNTED = 1000
+"""More than are spent on processes that could not be started after all."""
 
 LOOKING_TIME = 5.0
 """Seconds at most for those who start others faster than they are killed."""
@@ -31,20 +30,25 @@ class Birth:
 
     pid: int
     forks: int | None
-    """Processes and threads that the machine had started soon after; None if it does not say."""
-
-    @classmethod
-    def of(cls, pid: int) -> Self:
-        """Of one that was started just now."""
-        return cls(pid, _forks())
+    """What :func:`forks_so_far` said before: on a busy machine thousands may follow until one is
+    back from starting it."""
 
     @property
     def lowest(self) -> int:
         """No younger process has a lower id."""
-        now = _forks()
+        now = forks_so_far()
         if self.forks is None or now is None:
             return 0
-        return self.pid if self.pid + now - self.forks < _greatest_id() - FORKS_MEANWHILE else 0
+        return self.pid if self.pid + now - self.forks < _greatest_id() - IDS_UNCOUNTED else 0
+
+
+def forks_so_far() -> int | None:
+    """Processes and threads that the machine has started; None if it does not say."""
+    try:
+        _, found, rest = tree.read_all("/proc/stat").partition(b"\nprocesses ")
+    except OSError:
+        return None
+    return int(rest.split()[0]) if found else None
 
 
 def child_mark(mark: str, number: int) -> str:
@@ -100,14 +104,6 @@ def _look(line: bytes, lowest: int) -> tuple[list[int], bool]:
             if line in environment:
                 bearers.append(pid)
     return bearers, is_one_starting
-
-
-def _forks() -> int | None:
-    try:
-        _, found, rest = tree.read_all("/proc/stat").partition(b"\nprocesses ")
-    except OSError:
-        return None
-    return int(rest.split()[0]) if found else None
 
 
 def _greatest_id() -> int:

@@ -24,7 +24,7 @@ from lambda_sim.process.group import ProcessGroup
 from lambda_sim.process.launch import launch
 from lambda_sim.process.limit import MemoryLimit
 from lambda_sim.process.logs import CAN_HEAR, OnLine
-from lambda_sim.process.mark import child_mark, kill_bearers, marked
+from lambda_sim.process.mark import Birth, child_mark, forks_so_far, kill_bearers, marked
 from lambda_sim.process.staff import Staff
 from lambda_sim.process.surroundings import child_environment
 from lambda_sim.sync import Deadline, Monitor, Worker
@@ -142,8 +142,9 @@ class LocalSandbox:
                 door = _new_door()
                 undo.callback(door.close)
                 environment[LOG_FD_PROVIDER] = door.path
+            forks = forks_so_far()
             popen = launch(config, environment, is_heard=CAN_HEAR, has_log_frames=has_frames)
-            group = _group(popen, mark, staff, undo)
+            group = _group(popen, mark, Birth(popen.pid, forks), staff, undo)
             child = ManagedProcess(
                 config, group, lambda child, grace: self.stop([child], grace), generation
             )
@@ -431,14 +432,14 @@ def _shutting_down() -> ShuttingDown:
 
 
 def _group(
-    popen: subprocess.Popen[bytes], mark: str, staff: Staff, undo: ExitStack
+    popen: subprocess.Popen[bytes], mark: str, birth: Birth, staff: Staff, undo: ExitStack
 ) -> ProcessGroup:
     """The group of who was just launched. Undone, it is dead and known to be, and unheard."""
     for file in (popen.stdout, popen.stderr):
         if file is not None:
             undo.callback(file.close)
     staff.watch(popen.pid)
-    group = ProcessGroup(popen, mark)
+    group = ProcessGroup(popen, mark, birth)
     # At one go: who is not killed would be waited for in vain.
     undo.callback(each, group.kill, partial(staff.forget, popen.pid), group.reap, group.announce)
     return group

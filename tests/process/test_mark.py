@@ -11,7 +11,7 @@ from unittest import mock
 
 from lambda_sim.model.identifiers import new_id
 from lambda_sim.process import tree
-from lambda_sim.process.mark import VARIABLE, Birth, kill_bearers
+from lambda_sim.process.mark import VARIABLE, Birth, forks_so_far, kill_bearers
 from tests.process.case import PATIENCE, ProcessTestCase, program
 
 
@@ -20,8 +20,9 @@ class BearersTest(ProcessTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.mark = f"{new_id()}:"
+        forks = forks_so_far()
         with subprocess.Popen(["/bin/true"]) as older:
-            self.birth = Birth.of(older.pid)
+            self.birth = Birth(older.pid, forks)
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, VARIABLE: f"{self.mark}1:"}
@@ -63,7 +64,7 @@ class BearersTest(ProcessTestCase):
     def test_who_is_younger_has_a_greater_id_until_the_ids_start_over(self) -> None:
         with (
             mock.patch("lambda_sim.process.mark._greatest_id", return_value=32_768),
-            mock.patch("lambda_sim.process.mark._forks") as forks,
+            mock.patch("lambda_sim.process.mark.forks_so_far") as forks,
         ):
             for pid, since, lowest in (
                 (300, 0, 300),
@@ -81,7 +82,7 @@ class BearersTest(ProcessTestCase):
     def test_what_the_machine_starts_is_counted(self) -> None:
         before = self.birth.forks
         assert before is not None
-        self.assertGreater(Birth.of(self.start(["/bin/true"]).pid).forks or 0, before)
+        self.assertGreater(forks_so_far() or 0, before)
 
     def test_the_machines_first_and_who_is_gone_are_not_starting(self) -> None:
         self.assertFalse(tree.is_starting(1))
