@@ -524,7 +524,7 @@ class RestoreTimeTest(SnapStartTest):
         runtime.read_answer()
         self.clock.advance(10.0)
         self.assert_timed_out(request_id)
-        self.simulator.wait_for_phase(SimulatorPhase.INITIALIZING, PATIENCE)  # again
+        self.wait_for(lambda: self.simulator.phase is SimulatorPhase.INITIALIZING)  # again
         self.assertEqual(runtime.restore_error().status, 403)
 
     def test_rt_62_an_invocations_time_that_ends_inside_the_restore_ends_the_restore_too(
