@@ -13,6 +13,7 @@ import attrs
 from lambda_sim.errors import ShuttingDown, WaitTimeout
 
 __all__ = [
+    "LONGEST_SLEEP",
     "NEVER",
     "SYSTEM_CLOCK",
     "Clock",
@@ -87,13 +88,30 @@ class Deadline:
 NEVER = Deadline(None)
 
 
+LONGEST_SLEEP = 1.0
+"""Seconds. A signal that comes when the main thread is just about to sleep is only seen after it:
+Ctrl-C must not have to wait for long."""
+
+
+class _Condition(threading.Condition):
+    """Wakes the main thread from time to time, too; whoever waits asks anyhow what he is woken for.
+
+    Only that thread runs the handlers of signals.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if this_thread() == threading.main_thread().ident:
+            timeout = LONGEST_SLEEP if timeout is None else min(timeout, LONGEST_SLEEP)
+        return super().wait(timeout)
+
+
 class _Waiters:
     """One topic's condition, and how many sleep on it."""
 
     __slots__ = ("condition", "count")
 
     def __init__(self, lock: RLock) -> None:
-        self.condition = threading.Condition(lock)
+        self.condition = _Condition(lock)
         self.count = 0
 
 

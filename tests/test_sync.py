@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 import unittest
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from unittest import mock
 
 from lambda_sim.errors import ConfigurationError, ShuttingDown, WaitTimeout
-from lambda_sim.sync import NEVER, Deadline, Eagerness, Monitor, Worker
+from lambda_sim.sync import NEVER, SYSTEM_CLOCK, Deadline, Eagerness, Monitor, Worker, this_thread
 from lambda_sim.testing import ManualClock
 from tests.support import PATIENCE, Key, with_default_signals
 
@@ -107,6 +109,35 @@ class MonitorTest(unittest.TestCase):
             self.assertGreater(monitor.wait_for_change(seen, NEVER), seen)
             now = monitor.version
             self.assertEqual(monitor.wait_for_change(now, Deadline.after(0.001)), now)
+
+
+class SignalTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.heard = threading.Event()
+        before = signal.signal(signal.SIGUSR1, lambda *_: self.heard.set())
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+
+    def found(self) -> bool | None:
+        return self.heard.is_set() or None
+
+    def disturb(self, monitor: Monitor) -> None:
+        with monitor:  # the main thread sleeps
+            pass
+        # To this thread: like one that comes just before a sleep, it ends none.
+        signal.pthread_kill(this_thread(), signal.SIGUSR1)
+        if not self.heard.wait(PATIENCE):
+            with monitor:
+                monitor.close()
+
+    def test_one_that_ends_no_sleep_is_seen_all_the_same(self) -> None:
+        for clock in (SYSTEM_CLOCK, ManualClock()):
+            with self.subTest(clock):
+                self.heard.clear()
+                with (monitor := Monitor()):
+                    worker = Worker("disturber", partial(self.disturb, monitor)).start()
+                    monitor.wait_until("x", self.found, Deadline.after(600, clock), what="it")
+                    self.assertFalse(monitor.is_closed)
+                self.assertTrue(worker.join(PATIENCE))
 
 
 class DeadlineTest(unittest.TestCase):

@@ -8,13 +8,10 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
-from lambda_sim.sync import Deadline, Eagerness
+from lambda_sim.sync import LONGEST_SLEEP, Deadline, Eagerness
 
 CAN_RING = hasattr(os, "eventfd") and hasattr(select, "poll")
 """Whether the system has what it takes: Linux does."""
-
-LONGEST_SLEEP = 1.0
-"""Seconds."""
 
 
 class Bell:
@@ -67,8 +64,6 @@ class Bell:
         return self._poll.poll(0)
 
     def _sleep(self, deadline: Deadline) -> list[tuple[int, int]]:
-        # A signal that comes when the call is just about to sleep is only seen after it: Ctrl-C
-        # must not have to wait for long.
         left = deadline.earlier_of(Deadline.after(LONGEST_SLEEP)).remaining() or 0.0
         return self._poll.poll(left * 1000)
 

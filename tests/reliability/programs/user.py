@@ -7,6 +7,7 @@ endings     stay, raise, exit:5, leave:6 (os._exit), forget (no close)
 """
 
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def end(ending: str, status: str = "0") -> None:
         sys.exit(int(status))
     if ending == "leave":
         os._exit(int(status))
-    sys.stdin.read()
+    while not select.select([sys.stdin], [], [], 1)[0]:
+        """Python overlooks a signal that comes just before a sleep, until that is over."""
 
 
 def say(point: str) -> None:
