@@ -80,7 +80,7 @@ def end(ending: str, status: str = "0") -> None:
     if ending == "leave":
         os._exit(int(status))
     while not select.select([sys.stdin], [], [], 1)[0]:
-        """Python overlooks a signal that comes just before a sleep, until that is over."""
+        pass  # Python overlooks a signal that comes just before a sleep, until that is over
 
 
 def say(point: str) -> None:
