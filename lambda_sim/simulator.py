@@ -427,7 +427,8 @@ class Simulator:
             self._environment.wait_for(condition, Deadline.after(timeout), what)
 
     def wait_for_phase(self, phase: SimulatorPhase, timeout: float = 5.0) -> None:
-        """Block until the environment has got as far as a phase, or beyond."""
+        """Block until the environment has got as far as a phase, or beyond: INITIALIZING is there
+        from the first, so who waits for a reset asks :attr:`phase` in :meth:`wait_for`."""
         order = list(SimulatorPhase)
         if phase not in order:
             raise ConfigurationError("phase", phase, "a SimulatorPhase")

@@ -46,7 +46,8 @@ class Clock(Protocol):
         """Seconds since the epoch, UTC: what AWS prints."""
 
     def wait(self, condition: threading.Condition, until: float | None) -> None:
-        """Sleep on a held condition until notified, or until the monotonic hand stands there."""
+        """Sleep on a held condition until notified, or until the monotonic hand stands there. It
+        may end earlier: who waits asks again."""
 
 
 class SystemClock:

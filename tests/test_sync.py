@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import threading
 import unittest
 import weakref
@@ -111,6 +112,7 @@ class MonitorTest(unittest.TestCase):
             self.assertEqual(monitor.wait_for_change(now, Deadline.after(0.001)), now)
 
 
+@unittest.skipIf(sys.platform == "win32", "signals")
 class SignalTest(unittest.TestCase):
     def setUp(self) -> None:
         self.heard = threading.Event()

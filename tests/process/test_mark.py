@@ -12,7 +12,7 @@ from unittest import mock
 from lambda_sim.model.identifiers import new_id
 from lambda_sim.process import tree
 from lambda_sim.process.mark import VARIABLE, Birth, forks_so_far, kill_bearers
-from tests.process.case import PATIENCE, ProcessTestCase, program
+from tests.process.case import PATIENCE, ProcessTestCase, SandboxTestCase, program
 
 
 @unittest.skipUnless(sys.platform == "linux", "only Linux shows environments so")
@@ -87,3 +87,21 @@ class BearersTest(ProcessTestCase):
     def test_the_machines_first_and_who_is_gone_are_not_starting(self) -> None:
         self.assertFalse(tree.is_starting(1))
         self.assertFalse(tree.is_starting(2**22 + 1))
+
+
+@unittest.skipUnless(sys.platform == "linux", "only Linux counts what was started")
+class BirthTest(SandboxTestCase):
+    def test_it_is_counted_before_a_guard_or_a_child_is_started(self) -> None:
+        counted: list[int] = []
+
+        def birth(pid: int, forks: int) -> Birth:
+            counted.append((forks_so_far() or 0) - forks)
+            return Birth(pid, forks)
+
+        with (
+            mock.patch("lambda_sim.process.guard.Birth", birth),
+            mock.patch("lambda_sim.process.sandbox.Birth", birth),
+        ):
+            self.spawn(["/bin/sleep", "600"])
+        self.assertEqual(2, len(counted))
+        self.assertGreaterEqual(min(counted), 1)
